@@ -1,0 +1,63 @@
+//! The observer's side of every demo and test: what is promised, what the machine can do, what was seen.
+//!
+//! | Module | What it is |
+//! |---|---|
+//! | [`script`] | `demo.toml`: the one list of a stage's steps |
+//! | [`scene`] | the place a step is played in: a directory, a canary file, a canary process |
+//! | [`play`] | a step's commands, run for real, and the verdict |
+//! | [`rehearsal`] | a step as a stage's own tests play it |
+//! | [`relation`] | the text of a run, normalised by relation to the host |
+//! | [`need`] | what a step needs of the machine, tried out; reason and remedy |
+//! | [`residue`] | the host before and after |
+//! | [`workspace`] | where the programs are, and how they are built |
+//! | [`skip`](mod@skip) | a skip that nobody can overlook |
+//!
+//! Invariant: nothing here is part of a stage; a stage's library never depends on it.
+
+pub mod need;
+pub mod play;
+pub mod rehearsal;
+pub mod relation;
+pub mod residue;
+pub mod scene;
+pub mod script;
+pub mod skip;
+pub mod workspace;
+
+/// What went wrong on the observer's side (never what was observed).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory could not be used.
+    #[error("{call}({path}): {source}")]
+    Path {
+        /// What was tried.
+        call: &'static str,
+        /// On which path.
+        path: String,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+    /// A demo script is not what `ARCHITECTURE.md` describes.
+    #[error("{path}: {reason}")]
+    Script {
+        /// The script.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A program of the workspace could not be built or found.
+    #[error("{0}")]
+    Build(String),
+    /// The reader pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// The result of everything on the observer's side that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    fn path(call: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
+        move |source| Error::Path { call, path: path.display().to_string(), source }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a step needs of the machine: tried out, and, where it is missing, why and what mends it.
+//!
+//! The probe tries the calls themselves. Book: "How to use this book".
+//! Invariant: doctor, demo and tests ask this one list, so that the prediction equals what happens.
+
+use crate::{scene, workspace::Programs};
+use serde::{Deserialize, Serialize};
+use std::{fmt, process::Command};
+
+/// Something a step cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// chroot(2): by CAP_SYS_CHROOT, or by borrowing a user namespace.
+    Chroot,
+    /// A mount namespace of our own: by CAP_SYS_ADMIN, or by borrowing a user namespace.
+    Mounts,
+    /// An unprivileged user namespace.
+    Userns,
+    /// To become another user: by CAP_SETUID and CAP_SETGID over all ids, or in a borrowed namespace.
+    Users,
+    /// A host's `bash`, to be copied into a root.
+    Bash,
+    /// A place where programs can be put and executed.
+    Ground,
+}
+
+/// Whether this machine has what is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// It can be done here.
+    pub possible: bool,
+    /// Why it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The command that mends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+impl Answer {
+    /// It can be done.
+    pub fn yes() -> Answer {
+        Answer { possible: true, reason: None, remedy: None }
+    }
+
+    /// It cannot, and why.
+    pub fn no(reason: impl Into<String>, remedy: Option<&str>) -> Answer {
+        Answer { possible: false, reason: Some(reason.into()), remedy: remedy.map(str::to_owned) }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.reason.as_deref().unwrap_or("possible here"))?;
+        self.remedy.iter().try_for_each(|remedy| write!(out, "; {remedy}"))
+    }
+}
+
+impl Need {
+    /// The name used in `demo.toml` and by `probe can`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Need::Chroot => "chroot",
+            Need::Mounts => "mounts",
+            Need::Userns => "userns",
+            Need::Users => "users",
+            Need::Bash => "bash",
+            Need::Ground => "ground",
+        }
+    }
+
+    /// Tries it out.
+    pub fn check(self, programs: &Programs) -> Answer {
+        match self {
+            Need::Bash => tool("bash", "apt-get install bash"),
+            Need::Ground => {
+                scene::ground().map_or_else(|e| Answer::no(e.to_string(), None), |_| Answer::yes())
+            }
+            Need::Chroot | Need::Mounts | Need::Userns | Need::Users => self.ask_probe(programs),
+        }
+    }
+
+    fn ask_probe(self, programs: &Programs) -> Answer {
+        let Some(probe) = programs.find("probe") else { return Answer::no("the probe is not built", None) };
+        match Command::new(probe).args(["can", self.name()]).output() {
+            Ok(output) => serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|error| Answer::no(format!("probe can {}: {error}", self.name()), None)),
+            Err(error) => Answer::no(format!("probe can {}: {error}", self.name()), None),
+        }
+    }
+}
+
+/// The first need that this machine does not meet; none means the step is possible.
+pub fn missing(needs: &[Need], programs: &Programs) -> Option<(Need, Answer)> {
+    let answers = needs.iter().map(|need| (*need, need.check(programs)));
+    answers.into_iter().find(|(_, answer)| !answer.possible)
+}
+
+/// Whether steps are played as an ordinary user plays them: CAP_SYS_ADMIN is not in effect.
+pub fn rootless() -> bool {
+    const CAP_SYS_ADMIN: u32 = 21;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let mask = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << CAP_SYS_ADMIN) == 0
+}
+
+fn tool(name: &str, remedy: &str) -> Answer {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
+    if found { Answer::yes() } else { Answer::no(format!("{name} is not installed"), Some(remedy)) }
+}

@@ -1,0 +1,144 @@
+//! What a run printed, normalised by relation to the host: `mnt:host`, `$WORK`, `<hostname>`.
+//!
+//! No kernel calls. Book: "How to use this book".
+//! Invariant: the same relations give the same letters on every machine; nothing is blanked that
+//! carries a relation.
+
+use crate::{
+    play::{Played, without_notes},
+    scene::Scene,
+    script::{Place, Step},
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What the host's own values are called in a snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    names: Vec<(String, String)>,
+    namespaces: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// The names for a scene on a host with these facts (`probe facts --format json`).
+    pub fn new(scene: &Scene, host: &Value) -> Names {
+        let canary = scene.canary_file().display().to_string();
+        let mut names = vec![
+            (scene.work().display().to_string(), "$WORK".to_owned()),
+            (canary.clone(), "$CANARY".to_owned()),
+            (canary.trim_start_matches('/').to_owned(), "${CANARY#/}".to_owned()),
+            (scene.directory().display().to_string(), "$WORK/..".to_owned()),
+            (scene.canary_pid().to_string(), "$CANARY_PID".to_owned()),
+        ];
+        if !nix::unistd::geteuid().is_root() {
+            names.push((format!("uid {}", nix::unistd::geteuid()), "uid <yours>".to_owned()));
+        }
+        for fact in ["hostname", "interfaces", "user", "kernel"] {
+            let value = host.get(fact).and_then(Value::as_str).filter(|value| !value.is_empty());
+            names.extend(value.map(|value| (value.to_owned(), format!("<the host's {fact}>"))));
+        }
+        let kinds = host.get("namespaces").and_then(Value::as_object).into_iter().flatten();
+        let host_namespace =
+            |(kind, id): (&String, &Value)| Some((id.as_str()?.to_owned(), format!("{kind}:host")));
+        Names { names, namespaces: kinds.filter_map(host_namespace).collect() }
+    }
+
+    /// `text` with every value of the host called by its name.
+    pub fn apply(&self, text: &str) -> String {
+        let named =
+            self.names.iter().fold(text.to_owned(), |text, (value, name)| replace_word(&text, value, name));
+        self.namespaces(&named)
+    }
+
+    /// `mnt:[4026531841]` becomes `mnt:host`, or `mnt:new-1` for the first one that is not the host's.
+    fn namespaces(&self, text: &str) -> String {
+        let mut known = self.namespaces.clone();
+        let mut fresh: BTreeMap<String, usize> = BTreeMap::new();
+        let mut named = String::new();
+        let mut rest = text;
+        while let Some((before, id, kind, after)) = next_namespace(rest) {
+            named.push_str(before);
+            let name = known.entry(id.to_owned()).or_insert_with(|| {
+                let number = fresh.entry(kind.to_owned()).or_default();
+                *number += 1;
+                format!("{kind}:new-{number}")
+            });
+            named.push_str(name);
+            rest = after;
+        }
+        named + rest
+    }
+}
+
+/// Splits at the first `kind:[inode]`: what stands before it, the whole id, its kind, the rest.
+fn next_namespace(text: &str) -> Option<(&str, &str, &str, &str)> {
+    let mut from = 0;
+    while let Some(colon) = text[from..].find(":[").map(|at| from + at) {
+        let start = text[..colon].rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+        let close = text[colon..].find(']').map(|at| colon + at);
+        if let Some(close) = close.filter(|&close| start < colon && is_number(&text[colon + 2..close])) {
+            return Some((&text[..start], &text[start..=close], &text[start..colon], &text[close + 1..]));
+        }
+        from = colon + 2;
+    }
+    None
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Replaces `value` where it stands as a whole word, so that a host named `a` renames no `cat`.
+fn replace_word(text: &str, value: &str, name: &str) -> String {
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let mut replaced = String::new();
+    let mut done = 0;
+    for (at, _) in text.match_indices(value) {
+        let before = text[..at].chars().next_back().is_some_and(word);
+        let after = text[at + value.len()..].chars().next().is_some_and(word);
+        if at < done || before || after {
+            continue;
+        }
+        replaced.push_str(&text[done..at]);
+        replaced.push_str(name);
+        done = at + value.len();
+    }
+    replaced + &text[done..]
+}
+
+/// A played step as the snapshot and the book show it: `$ ` typed inside, `host$ ` typed on the host.
+pub fn transcript(step: &Step, played: &Played, names: &Names) -> String {
+    let mut text = String::new();
+    for ran in &played.commands {
+        let prompt = if ran.on == Place::Inside { "$" } else { "host$" };
+        text.push_str(&format!("{prompt} {}\n", ran.run));
+        let output = if step.notes { ran.output.clone() } else { without_notes(&ran.output) };
+        text.push_str(&names.apply(&output));
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        if ran.status != 0 {
+            text.push_str(&format!("[exit status {}]\n", ran.status));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_words_are_renamed() {
+        assert_eq!(replace_word("vm vmlinux a-vm vm", "vm", "<h>"), "<h> vmlinux a-vm <h>");
+        assert_eq!(replace_word("/tmp/x/work/new", "/tmp/x/work", "$WORK"), "$WORK/new");
+    }
+
+    #[test]
+    fn namespaces_are_named_by_relation_to_the_host() {
+        let namespaces = [("mnt:[1]".to_owned(), "mnt:host".to_owned())].into();
+        let names = Names { names: Vec::new(), namespaces };
+        assert_eq!(names.apply("mnt:[1] mnt:[7] mnt:[8] mnt:[7]"), "mnt:host mnt:new-1 mnt:new-2 mnt:new-1");
+        assert_eq!(names.apply("a:[b] :[1]"), "a:[b] :[1]");
+    }
+}

@@ -1,0 +1,167 @@
+//! One bounded break-out attempt by name: the rows of the isolation matrix.
+//!
+//! openat(2), chroot(2), kill(2), if_nameindex(3), uname(2). Book: "Ways out".
+//! Invariant: touches only the canary it is given: its file, its pid, a descriptor.
+
+use crate::{Failure, Options, Result};
+use nix::{errno::Errno, sys::signal::Signal, sys::signal::kill, unistd::Pid};
+use stage1_chroot::escape::{self, Verdict, Way};
+use std::{fs, path::PathBuf, process::ExitCode};
+
+/// A row of the matrix: its name and what it tries.
+struct Row {
+    id: &'static str,
+    tries: &'static str,
+    run: fn(&Options) -> Result<Cell>,
+}
+
+/// What came of an attempt.
+enum Cell {
+    /// The host was reached: how it was seen.
+    Leaks(String),
+    /// The call that did not let us.
+    Contained(String),
+}
+
+const ROWS: [Row; 9] = [
+    Row { id: "fs-01", tries: "open the canary by its absolute path", run: absolute },
+    Row { id: "fs-02", tries: "walk up from the working directory", run: |o| way(Way::CwdOutside, o) },
+    Row { id: "fs-03", tries: "walk up from an inherited descriptor (--fd)", run: descriptor },
+    Row { id: "fs-04", tries: "double chroot", run: |o| way(Way::DoubleChroot { depth: 0 }, o) },
+    Row { id: "fs-05", tries: "follow /proc/PID/root (--pid)", run: proc_root },
+    Row { id: "pr-01", tries: "see the canary in /proc (--pid)", run: see },
+    Row { id: "pr-02", tries: "send the canary signal 0 (--pid)", run: signal },
+    Row { id: "pr-04", tries: "read the canary's environment (--pid)", run: environment },
+    Row { id: "nt-01", tries: "list network devices other than lo", run: devices },
+];
+
+/// `probe rows`
+pub(crate) fn rows() -> Result<ExitCode> {
+    ROWS.iter().for_each(|row| println!("{:<8}{}", row.id, row.tries));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `probe try ROW`
+pub(crate) fn print(options: &Options) -> Result<ExitCode> {
+    let [id] = options.words()?[..] else { return Err(Failure::Usage("try ROW".into())) };
+    let row = ROWS.iter().find(|row| row.id == id);
+    let row = row.ok_or_else(|| Failure::Usage(format!("no row is called {id:?}; see `probe rows`")))?;
+    match (row.run)(options)? {
+        Cell::Leaks(how) => {
+            println!("LEAKS {id}: {how}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Cell::Contained(why) => {
+            println!("CONTAINED {id}: {why}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+// ANCHOR: processes
+/// `probe sees PID`
+pub(crate) fn sees(pid: i32) -> Result<ExitCode> {
+    let (there, told) = match state(pid) {
+        Some('Z') | None if in_proc() => (false, format!("{pid}: gone")),
+        Some(_) => (true, format!("{pid}: visible in /proc as {}", name(pid))),
+        None => match kill(Pid::from_raw(pid), None) {
+            Ok(()) => (true, format!("{pid}: no /proc here, but kill({pid}, 0) = 0: it is there")),
+            Err(errno) => (false, format!("{pid}: no /proc here, and kill({pid}, 0): {errno:?}")),
+        },
+    };
+    println!("{told}");
+    Ok(ExitCode::from(u8::from(!there)))
+}
+// ANCHOR_END: processes
+
+fn in_proc() -> bool {
+    fs::exists("/proc/self/stat").unwrap_or(false)
+}
+
+/// The state letter of proc_pid_stat(5); a zombie is dead but not buried.
+fn state(pid: i32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(") ").next()?.chars().next()
+}
+
+fn name(pid: i32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    format!("{:?}", name.trim_end())
+}
+
+fn canary(options: &Options) -> Result<&PathBuf> {
+    options.canary.as_ref().ok_or_else(|| Failure::Usage("--canary PATH is wanted".into()))
+}
+
+fn pid(options: &Options) -> Result<i32> {
+    let positive = options.pid.filter(|pid| *pid > 0);
+    positive.ok_or_else(|| Failure::Usage("--pid PID is wanted, a positive number".into()))
+}
+
+fn way(way: Way, options: &Options) -> Result<Cell> {
+    let verdict = escape::attempt(way, canary(options)?, &mut |line| println!("{line}"));
+    match verdict.map_err(|error| Failure::Failed(error.to_string()))? {
+        Verdict::Leaks(line) => Ok(Cell::Leaks(format!("read {line:?}"))),
+        Verdict::Contained(error) => Ok(Cell::Contained(error.to_string())),
+    }
+}
+
+fn descriptor(options: &Options) -> Result<Cell> {
+    let fd = options.fd.ok_or_else(|| Failure::Usage("--fd N is wanted".into()))?;
+    way(Way::KeptFd { fd }, options)
+}
+
+fn proc_root(options: &Options) -> Result<Cell> {
+    way(Way::ProcRoot { pid: pid(options)? }, options)
+}
+
+fn absolute(options: &Options) -> Result<Cell> {
+    let path = canary(options)?;
+    Ok(match fs::read_to_string(path) {
+        Ok(text) => Cell::Leaks(format!("read {:?}", text.lines().next().unwrap_or_default())),
+        Err(error) => Cell::Contained(format!("open({path:?}): {error}")),
+    })
+}
+
+fn see(options: &Options) -> Result<Cell> {
+    let pid = pid(options)?;
+    Ok(match state(pid) {
+        Some(_) => Cell::Leaks(format!("/proc/{pid} is {}", name(pid))),
+        None => Cell::Contained(format!("open(\"/proc/{pid}/stat\"): ENOENT")),
+    })
+}
+
+// ANCHOR: kill
+fn signal(options: &Options) -> Result<Cell> {
+    let pid = pid(options)?;
+    Ok(match kill(Pid::from_raw(pid), None::<Signal>) {
+        Ok(()) => Cell::Leaks(format!("kill({pid}, 0) = 0")),
+        Err(errno) => {
+            Cell::Contained(format!("kill({pid}, 0): {errno:?} ({})", stage1_chroot::describe(errno)))
+        }
+    })
+}
+// ANCHOR_END: kill
+
+fn environment(options: &Options) -> Result<Cell> {
+    let path = format!("/proc/{}/environ", pid(options)?);
+    Ok(match fs::read(&path) {
+        Ok(bytes) => Cell::Leaks(format!("read {} bytes of {path}", bytes.len())),
+        Err(error) => Cell::Contained(format!(
+            "open({path:?}): {:?}",
+            Errno::from_raw(error.raw_os_error().unwrap_or(0))
+        )),
+    })
+}
+
+fn devices(_: &Options) -> Result<Cell> {
+    let list =
+        nix::net::if_::if_nameindex().map_err(|errno| Failure::Failed(format!("if_nameindex(): {errno}")))?;
+    let mut names: Vec<_> =
+        list.iter().map(|interface| interface.name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| name != "lo");
+    Ok(match names.is_empty() {
+        true => Cell::Contained("only lo is here".into()),
+        false => Cell::Leaks(names.join(" ")),
+    })
+}
