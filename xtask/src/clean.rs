@@ -1,0 +1,49 @@
+//! `cargo xtask clean`: removes what demos and tests could have left.
+//!
+//! kill(2), umount2(2), rmdir(2). Book: "How to use this book".
+//! Invariant: touches only what is named `stageN-…` and held by no living demo or test.
+
+use crate::{Outcome, status};
+use clap::Args;
+use observe::residue::{self, Residue};
+use std::process::ExitCode;
+
+/// Remove all that demos and tests could have left: processes, mounts, groups, devices, directories.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask clean             find and remove\n  cargo xtask clean --dry-run   only say what would be removed"
+)]
+pub(crate) struct CleanArguments {
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// `cargo xtask clean`
+pub(crate) fn clean(arguments: &CleanArguments) -> Outcome {
+    let found = residue::find();
+    if found.is_empty() {
+        println!("nothing was left behind");
+    }
+    let mut failed = false;
+    for residue in &found {
+        failed |= !clear(residue, arguments.dry_run);
+    }
+    Ok(if failed { ExitCode::from(status::FAILED) } else { ExitCode::SUCCESS })
+}
+
+/// Removes one thing and says so; false if it is still there.
+fn clear(residue: &Residue, dry_run: bool) -> bool {
+    if dry_run {
+        println!("would remove {residue}");
+        return true;
+    }
+    match residue.remove() {
+        Ok(()) => println!("removed {residue}"),
+        Err(error) => {
+            eprintln!("xtask: {residue}: {error}");
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,100 @@
+//! The project's own commands: `cargo xtask …`.
+//!
+//! Drives the stages' command lines as a reader does; links none of them. Book: "How to use this book".
+//! Invariant: whatever is set up for a demo or a test is set up here, and taken away again.
+
+mod book;
+mod cargo;
+mod clean;
+mod demo;
+mod doctor;
+mod generate;
+mod language;
+mod page;
+mod stages;
+mod suite;
+mod tidy;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The history of Linux containers, shown live, tested and told.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Start here:\n  cargo xtask demo stage1    the first step of history, live on this machine\n  cargo xtask test           everything the book claims, proven here"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Demo(demo::DemoArguments),
+    Doctor(doctor::DoctorArguments),
+    Test(suite::TestArguments),
+    Book(book::BookArguments),
+    Tidy(tidy::TidyArguments),
+    Clean(clean::CleanArguments),
+    Completions(generate::CompletionsArguments),
+    Man(generate::ManArguments),
+}
+
+/// Why a command of xtask ends without success.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The observer's side could not do its part.
+    #[error(transparent)]
+    Observe(#[from] observe::Error),
+    /// Writing the narration failed.
+    #[error("write(stdout): {0}")]
+    Write(#[from] std::io::Error),
+    /// Asked for something that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// Something else that has a sentence of its own.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The exit status, or what went wrong.
+pub(crate) type Outcome = Result<ExitCode, Error>;
+
+/// Exit statuses that callers rely on (`ARCHITECTURE.md`).
+pub(crate) mod status {
+    pub(crate) const FAILED: u8 = 1;
+    pub(crate) const USAGE: u8 = 2;
+    pub(crate) const IMPOSSIBLE: u8 = 77;
+    pub(crate) const INTERRUPTED: u8 = 130;
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Demo(arguments) => demo::demo(&arguments),
+        Verb::Doctor(arguments) => doctor::doctor(&arguments),
+        Verb::Test(arguments) => suite::test(&arguments),
+        Verb::Book(arguments) => book::book(&arguments),
+        Verb::Tidy(arguments) => tidy::tidy(&arguments),
+        Verb::Clean(arguments) => clean::clean(&arguments),
+        Verb::Completions(arguments) => generate::completions(&arguments, Arguments::command()),
+        Verb::Man(arguments) => generate::man(&arguments, Arguments::command()),
+    };
+    outcome.unwrap_or_else(|error| report(&error))
+}
+
+fn report(error: &Error) -> ExitCode {
+    match error {
+        // The reader of our pipe has seen enough (`| head`).
+        Error::Write(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Error::Observe(observe::Error::Interrupted) => {
+            eprintln!("\nxtask: interrupted; nothing was left behind")
+        }
+        other => eprintln!("xtask: {other}"),
+    }
+    ExitCode::from(match error {
+        Error::Usage(_) => status::USAGE,
+        Error::Observe(observe::Error::Interrupted) => status::INTERRUPTED,
+        _ => status::FAILED,
+    })
+}
