@@ -1,0 +1,219 @@
+//! The weaver: replaces each `{{#directive …}}` of a page by code, transcripts and pictures.
+//!
+//! No kernel calls. Book: every page with something included.
+//! `{{#listing FILE:ANCHOR}}`, `{{#transcript STAGE SLUG}}`, `{{#picture shared FILE}}`, `{{#steps}}`,
+//! `{{#aside}}` … `{{#end}}`, `{{#exercise}}` … `{{#hint}}` … `{{#end}}`, each alone on its line.
+//! Invariant: what is woven in is HTML on one line, which gettext leaves alone; a missing target is a fault.
+
+use crate::fault::Fault;
+use crate::house::House;
+use crate::prose::{Line, lines, not_run, not_run_html};
+use crate::steps::{self, Sections};
+use crate::words::Lang;
+use crate::{listing, picture, transcript};
+
+/// What a page is woven with.
+#[derive(Debug)]
+pub struct Loom<'a> {
+    /// Where listings and snapshots are read from.
+    pub house: &'a House,
+    /// The language of captions.
+    pub lang: Lang,
+    /// The pages that hold the sections, for the index of steps.
+    pub sections: &'a Sections,
+}
+
+/// The open block that `{{#end}}` closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Aside,
+    Exercise,
+    Hint,
+}
+
+impl Loom<'_> {
+    /// Weaves a page. `file` is its name in messages.
+    pub fn weave(&self, file: &str, text: &str) -> Result<String, Vec<Fault>> {
+        let mut woven = String::with_capacity(text.len() * 2);
+        let mut faults = Vec::new();
+        let mut open: Vec<(Open, usize)> = Vec::new();
+        for (number, line) in (1..).zip(lines(text)) {
+            match self.line(line, number, &mut open) {
+                Ok(html) => woven.push_str(&html),
+                Err(why) => faults.push(Fault::new(file, number, why)),
+            }
+            woven.push('\n');
+        }
+        if let Some((block, number)) = open.first() {
+            faults.push(Fault::new(file, *number, format!("{block:?} is never closed by {{{{#end}}}}")));
+        }
+        if faults.is_empty() { Ok(woven) } else { Err(faults) }
+    }
+
+    fn line(&self, line: Line<'_>, number: usize, open: &mut Vec<(Open, usize)>) -> Result<String, String> {
+        match line {
+            Line::Text(text) if text.contains("{{#") => {
+                let directive = text
+                    .trim()
+                    .strip_prefix("{{#")
+                    .and_then(|rest| rest.strip_suffix("}}"))
+                    .filter(|inner| !inner.contains("{{"))
+                    .ok_or("a directive must stand alone on its line: {{#name …}}")?;
+                let words: Vec<&str> = directive.split_whitespace().collect();
+                self.directive(&words, number, open)
+            }
+            Line::Fence(info) => Ok(match not_run(info) {
+                Some(why) => format!("{}\n\n```{info}", not_run_html(&why, self.lang.words())),
+                None => format!("```{info}"),
+            }),
+            Line::Text(text) | Line::Code(text) => Ok(text.to_owned()),
+        }
+    }
+
+    fn directive(
+        &self,
+        words: &[&str],
+        number: usize,
+        open: &mut Vec<(Open, usize)>,
+    ) -> Result<String, String> {
+        match words {
+            ["listing", target] => self.listing(target),
+            ["transcript", stage, slug] => self.transcript(stage, slug),
+            ["picture", "shared", file] => self.picture(file, number),
+            ["steps"] => steps::html(self.house, self.sections, self.lang),
+            ["aside"] if open.is_empty() => {
+                open.push((Open::Aside, number));
+                Ok(format!("<aside class=\"beside\"><p class=\"kind\">{}</p>\n", self.lang.words().aside))
+            }
+            ["exercise"] if open.is_empty() => {
+                open.push((Open::Exercise, number));
+                Ok(format!("<div class=\"exercise\"><p class=\"kind\">{}</p>\n", self.lang.words().exercise))
+            }
+            ["hint"] if matches!(open[..], [(Open::Exercise, _)]) => {
+                open.push((Open::Hint, number));
+                Ok(format!("<details class=\"hint\"><summary>{}</summary>\n", self.lang.words().hint))
+            }
+            ["end"] => match open.pop() {
+                Some((Open::Aside, _)) => Ok("\n</aside>\n".into()),
+                Some((Open::Exercise, _)) => Ok("\n</div>\n".into()),
+                Some((Open::Hint, _)) => Ok("\n</details>\n".into()),
+                None => Err("{{#end}} closes nothing".into()),
+            },
+            ["exercise" | "hint"] => {
+                Err("an exercise stands by itself, and a hint inside an exercise".into())
+            }
+            _ => Err(format!("no such directive, or not with these arguments: {}", words.join(" "))),
+        }
+    }
+
+    fn listing(&self, target: &str) -> Result<String, String> {
+        let (file, anchor) = target.rsplit_once(':').ok_or("a listing is named FILE:ANCHOR")?;
+        let text = self.house.read(file)?;
+        let listing = listing::cut(&text, anchor).map_err(|why| format!("{file}: {why}"))?;
+        Ok(listing::html(file, &listing))
+    }
+
+    fn transcript(&self, stage: &str, slug: &str) -> Result<String, String> {
+        let file = transcript::file(&self.house.stage(stage)?, slug);
+        let snapshot = self.house.read(&file)?;
+        let body = transcript::body(&snapshot).map_err(|why| format!("{file}: {why}"))?;
+        Ok(transcript::html(stage, slug, body, self.lang.words()))
+    }
+
+    fn picture(&self, file: &str, number: usize) -> Result<String, String> {
+        let snapshot = self.house.read(file)?;
+        let body = transcript::body(&snapshot).map_err(|why| format!("{file}: {why}"))?;
+        let facts = picture::facts(body).map_err(|why| format!("{file}: {why}"))?;
+        Ok(picture::html(&format!("picture-{number}"), file, &facts, self.lang.words()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// A small workspace that is gone when the test is.
+    struct Small(PathBuf);
+
+    impl Small {
+        fn new(name: &str) -> Self {
+            let root = std::env::temp_dir().join(format!("book-test-{}-{name}", std::process::id()));
+            fs::create_dir_all(root.join("stage1-x/tests/snapshots")).unwrap();
+            fs::write(root.join("stage1-x/Cargo.toml"), "").unwrap();
+            fs::write(root.join("stage1-x/a.rs"), "// ANCHOR: a\nfn a() {}\n// ANCHOR_END: a\n").unwrap();
+            fs::write(root.join("stage1-x/tests/snapshots/a.snap"), "---\nsource: t\n---\n$ a\nb\n").unwrap();
+            Small(root)
+        }
+
+        fn weave(&self, text: &str) -> Result<String, Vec<Fault>> {
+            let (house, sections) = (House::at(&self.0), Sections::new());
+            Loom { house: &house, lang: Lang::En, sections: &sections }.weave("book/src/p.md", text)
+        }
+    }
+
+    impl Drop for Small {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn targets_that_exist_are_woven_in() {
+        let woven =
+            Small::new("woven").weave("{{#listing stage1-x/a.rs:a}}\n\n{{#transcript stage1 a}}\n").unwrap();
+        assert!(
+            woven.contains("fn a() {}") && woven.contains("a.rs</span><span class=\"lines\">:2-2"),
+            "{woven}"
+        );
+        assert!(woven.contains("<span>a</span></span>&#10;b"), "{woven}");
+        assert_eq!(woven.lines().count(), 3, "a directive stays one line");
+    }
+
+    #[test]
+    fn a_missing_target_is_a_fault_with_file_line_and_reason() {
+        let small = Small::new("missing");
+        for (directive, why) in [
+            ("{{#listing stage1-x/b.rs:a}}", "stage1-x/b.rs: No such file"),
+            ("{{#listing stage1-x/a.rs:b}}", "stage1-x/a.rs: no anchor \"b\""),
+            ("{{#listing stage1-x/a.rs}}", "FILE:ANCHOR"),
+            ("{{#transcript stage1 b}}", "stage1-x/tests/snapshots/b.snap: No such file"),
+            ("{{#transcript stage9 a}}", "no stage named \"stage9\""),
+            ("{{#picture shared stage1-x/none.snap}}", "none.snap: No such file"),
+            ("{{#picture shared stage1-x/tests/snapshots/a.snap}}", "a.snap: no line `key: host"),
+            ("{{#include a.rs}}", "no such directive"),
+            ("See {{#steps}} here", "alone on its line"),
+            ("{{#hint}}", "inside an exercise"),
+            ("{{#end}}", "closes nothing"),
+            ("{{#exercise}}", "never closed"),
+        ] {
+            let faults = small.weave(&format!("# Page\n\n{directive}\n")).unwrap_err();
+            let said = faults[0].to_string();
+            assert!(said.starts_with("book/src/p.md:3: ") && said.contains(why), "{directive}: {said}");
+        }
+    }
+
+    #[test]
+    fn all_faults_of_a_page_are_told_at_once() {
+        let faults = Small::new("all").weave("{{#end}}\n{{#nothing}}\n").unwrap_err();
+        assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn an_exercise_keeps_its_prose_translatable() {
+        let woven = Small::new("exercise")
+            .weave("{{#exercise}}\nDo *it*.\n{{#hint}}\nSo.\n{{#end}}\n{{#end}}")
+            .unwrap();
+        assert!(woven.contains("\n\nDo *it*.\n") && woven.contains("\n\nSo.\n\n</details>"), "{woven}");
+    }
+
+    #[test]
+    fn a_block_that_is_not_run_says_so() {
+        let woven = Small::new("block").weave("```sh,not-run=it-needs-a-reader\nx {{#y}}\n```").unwrap();
+        assert!(
+            woven.starts_with("<p class=\"not-run\">Not run by the tests: it needs a reader</p>"),
+            "{woven}"
+        );
+    }
+}
