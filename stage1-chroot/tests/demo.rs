@@ -8,7 +8,7 @@ use observe::{rehearsal, workspace::Programs};
 
 /// Plays the step; where this machine can, what it showed must be what the snapshot holds.
 fn step(slug: &str) {
-    let programs = Programs::with_probe(env!("CARGO_BIN_EXE_stage1-chroot")).unwrap();
+    let programs = Programs::for_tests("stage1-chroot", env!("CARGO_BIN_EXE_stage1-chroot")).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/demo.toml");
     let Some(shown) = rehearsal::rehearse(script.as_ref(), slug, &programs) else { return };
     let mut settings = insta::Settings::clone_current();

@@ -92,10 +92,14 @@ impl Page {
     /// A command as typed, behind its prompt; a long one goes on below itself.
     pub fn command(&mut self, prompt: &str, line: &str, ink: Ink) -> io::Result<()> {
         let indent = prompt.width();
-        for (number, piece) in wrap(line, self.width - indent).into_iter().enumerate() {
-            let before = if number == 0 { prompt.to_owned() } else { " ".repeat(indent) };
-            let piece = self.ink(ink, &piece);
-            self.line(&format!("{before}{piece}"))?;
+        for (number, line) in line.lines().enumerate() {
+            let first = if number == 0 { prompt.to_owned() } else { format!("{:>1$} ", ">", indent - 1) };
+            let (blanks, words) = line.split_at(line.len() - line.trim_start().len());
+            for (number, piece) in wrap(words, self.width - indent - blanks.len()).iter().enumerate() {
+                let before = if number == 0 { first.clone() } else { " ".repeat(indent) };
+                let piece = self.ink(ink, piece);
+                self.line(&format!("{before}{blanks}{piece}"))?;
+            }
         }
         Ok(())
     }

@@ -19,6 +19,14 @@ pub enum Need {
     Userns,
     /// To become another user: by CAP_SETUID and CAP_SETGID over all ids, or in a borrowed namespace.
     Users,
+    /// All eight kinds of namespace: by CAP_SYS_ADMIN, or in a borrowed user namespace.
+    Namespaces,
+    /// For ordinary users: newuidmap(1) and a range of ids in /etc/subuid.
+    Subids,
+    /// The kernel's veth devices.
+    Veth,
+    /// The kernel's bridges.
+    Bridge,
     /// A host's `bash`, to be copied into a root.
     Bash,
     /// A place where programs can be put and executed.
@@ -65,6 +73,10 @@ impl Need {
             Need::Mounts => "mounts",
             Need::Userns => "userns",
             Need::Users => "users",
+            Need::Namespaces => "namespaces",
+            Need::Subids => "subids",
+            Need::Veth => "veth",
+            Need::Bridge => "bridge",
             Need::Bash => "bash",
             Need::Ground => "ground",
         }
@@ -77,7 +89,16 @@ impl Need {
             Need::Ground => {
                 scene::ground().map_or_else(|e| Answer::no(e.to_string(), None), |_| Answer::yes())
             }
-            Need::Chroot | Need::Mounts | Need::Userns | Need::Users => self.ask_probe(programs),
+            Need::Subids => self.ask_stage2(programs, "run --user --map-subids -- true"),
+            Need::Veth => {
+                self.ask_stage2(programs, "run --user --map-root --net -- stage2-namespaces net veth a b")
+            }
+            Need::Bridge => {
+                self.ask_stage2(programs, "run --user --map-root --net -- stage2-namespaces net bridge a")
+            }
+            Need::Chroot | Need::Mounts | Need::Userns | Need::Users | Need::Namespaces => {
+                self.ask_probe(programs)
+            }
         }
     }
 
@@ -88,6 +109,27 @@ impl Need {
                 .unwrap_or_else(|error| Answer::no(format!("probe can {}: {error}", self.name()), None)),
             Err(error) => Answer::no(format!("probe can {}: {error}", self.name()), None),
         }
+    }
+}
+
+impl Need {
+    /// Does with stage 2's own command what the step will do, in namespaces that end with it.
+    fn ask_stage2(self, programs: &Programs, arguments: &str) -> Answer {
+        // Root maps what it likes.
+        if self == Need::Subids && !rootless() {
+            return Answer::yes();
+        }
+        let Some(command) = programs.find("stage2-namespaces") else {
+            return Answer::no("stage2-namespaces is not built", None);
+        };
+        let ran = Command::new(command).args(arguments.split(' ')).env("PATH", programs.path()).output();
+        let told = match &ran {
+            Ok(output) if output.status.success() => return Answer::yes(),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let (reason, remedy) = told.split_once("\nhint: ").unwrap_or((&told, ""));
+        Answer::no(reason, Some(remedy).filter(|remedy| !remedy.is_empty()))
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::{
     Error, Result,
     scene::Scene,
-    script::{Command, Place, Relation, Step},
+    script::{Command, Place, Relation, Script, Step},
 };
 use nix::{
     errno::Errno,
@@ -28,7 +28,9 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// A command that ran.
 #[derive(Clone, Debug)]
 pub struct Ran {
-    /// As typed.
+    /// As the script has it, and so the snapshot.
+    pub script: String,
+    /// As typed: an ordinary user may have to ask for more.
     pub run: String,
     /// Where what it printed was observed.
     pub on: Place,
@@ -80,10 +82,16 @@ pub fn set_up(commands: &[String], scene: &mut Scene, stop: &AtomicBool) -> Resu
 ///
 /// # Errors
 /// When a command cannot be started or `stop` was raised; never for what was observed.
-pub fn play(step: &Step, rootless: bool, scene: &mut Scene, stop: &AtomicBool) -> Result<Played> {
+pub fn play(
+    script: &Script,
+    step: &Step,
+    rootless: bool,
+    scene: &mut Scene,
+    stop: &AtomicBool,
+) -> Result<Played> {
     let mut commands = Vec::new();
     for command in step.commands(rootless) {
-        commands.push(observe(command, scene, stop)?);
+        commands.push(observe(command, script.typed(&command.run, rootless), scene, stop)?);
         scene.bury_canary();
     }
     let mut played = Played { commands, broken: Vec::new() };
@@ -91,8 +99,8 @@ pub fn play(step: &Step, rootless: bool, scene: &mut Scene, stop: &AtomicBool) -
     Ok(played)
 }
 
-fn observe(command: &Command, scene: &Scene, stop: &AtomicBool) -> Result<Ran> {
-    let (status, output, mut broken) = run(&command.run, scene, stop)?;
+fn observe(command: &Command, typed: String, scene: &Scene, stop: &AtomicBool) -> Result<Ran> {
+    let (status, output, mut broken) = run(&typed, scene, stop)?;
     if status != i32::from(command.status) {
         broken.push(format!("`{}` promised exit status {}, was {status}", command.run, command.status));
     }
@@ -102,7 +110,14 @@ fn observe(command: &Command, scene: &Scene, stop: &AtomicBool) -> Result<Ran> {
     for text in command.hides.iter().filter(|text| output.contains(*text)) {
         broken.push(format!("`{}` promised not to show {text:?}", command.run));
     }
-    Ok(Ran { run: command.run.clone(), on: command.on, status, output, broken })
+    Ok(Ran {
+        script: command.run.trim().to_owned(),
+        run: typed.trim().to_owned(),
+        on: command.on,
+        status,
+        output,
+        broken,
+    })
 }
 
 fn relate(relation: Option<Relation>, played: &Played) -> Option<String> {

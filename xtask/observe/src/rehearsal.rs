@@ -36,7 +36,7 @@ pub fn rehearse(script: &Path, slug: &str, programs: &Programs) -> Option<Shown>
     let stop = AtomicBool::new(false);
     let names = Names::new(&scene, &host_facts(programs));
     let played = play::set_up(script.setup(step), &mut scene, &stop)
-        .and_then(|()| play::play(step, rootless, &mut scene, &stop));
+        .and_then(|()| play::play(&script, step, rootless, &mut scene, &stop));
     let played = played.unwrap_or_else(|error| panic!("{slug}: {error}"));
     let transcript = relation::transcript(step, &played, &names);
     let broken: Vec<_> = played.broken().collect();

@@ -5,7 +5,7 @@
 //! carries a relation.
 
 use crate::{
-    play::{Played, without_notes},
+    play::{Played, Ran, without_notes},
     scene::Scene,
     script::{Place, Step},
 };
@@ -33,7 +33,7 @@ impl Names {
         if !nix::unistd::geteuid().is_root() {
             names.push((format!("uid {}", nix::unistd::geteuid()), "uid <yours>".to_owned()));
         }
-        for fact in ["hostname", "interfaces", "user", "kernel"] {
+        for fact in ["hostname", "interfaces", "kernel"] {
             let value = host.get(fact).and_then(Value::as_str).filter(|value| !value.is_empty());
             names.extend(value.map(|value| (value.to_owned(), format!("<the host's {fact}>"))));
         }
@@ -47,7 +47,23 @@ impl Names {
     pub fn apply(&self, text: &str) -> String {
         let named =
             self.names.iter().fold(text.to_owned(), |text, (value, name)| replace_word(&text, value, name));
-        self.namespaces(&named)
+        self.bare_namespaces(&peer_groups(&clocks(&self.namespaces(&named))))
+    }
+
+    /// Namespaces by their bare numbers, as tables show them: `mnt:host`, or `ns-1` for the first other.
+    fn bare_namespaces(&self, text: &str) -> String {
+        let mut fresh = Numbered::default();
+        let name = |word: &str| {
+            let host = self.namespaces.iter().find(|(id, _)| id.ends_with(&format!("[{word}]")));
+            match host {
+                _ if word.len() != 10 || !is_number(word) => word.to_owned(),
+                Some((_, name)) => format!("{name:>10}"),
+                // Namespace numbers are drawn from the top of 32 bits (fs/proc/generic.c, PROC_DYNAMIC_FIRST).
+                None if word.starts_with("40265") => format!("{:>10}", format!("ns-{}", fresh.number(word))),
+                None => word.to_owned(),
+            }
+        };
+        words(text).map(name).collect()
     }
 
     /// `mnt:[4026531841]` becomes `mnt:host`, or `mnt:new-1` for the first one that is not the host's.
@@ -68,6 +84,51 @@ impl Names {
         }
         named + rest
     }
+}
+
+/// How long an answer took is the only clock that transcripts show.
+fn clocks(text: &str) -> String {
+    let line = |line: &str| match line.trim_end().split_once(" after ") {
+        Some((before, time)) if time.ends_with(" ms") => format!("{before} after <time>\n"),
+        _ => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
+/// `shared:45` becomes `shared:peers-1`: mount peer groups, numbered as they appear (mount_namespaces(7)).
+fn peer_groups(text: &str) -> String {
+    let mut groups = Numbered::default();
+    let name = |word: &str| match word.split_once(':') {
+        Some((kind @ ("shared" | "master"), number)) if is_number(number) => {
+            format!("{kind}:peers-{}", groups.number(number))
+        }
+        _ => word.to_owned(),
+    };
+    words(text).map(name).collect()
+}
+
+/// Numbers things from 1 on, in the order in which they are met.
+#[derive(Default)]
+struct Numbered {
+    met: Vec<String>,
+}
+
+impl Numbered {
+    fn number(&mut self, thing: &str) -> usize {
+        let known = self.met.iter().position(|met| met == thing);
+        1 + known.unwrap_or_else(|| {
+            self.met.push(thing.to_owned());
+            self.met.len() - 1
+        })
+    }
+}
+
+/// A text in pieces: words, and the white space between them.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive(char::is_whitespace).flat_map(|piece| {
+        let (word, space) = piece.split_at(piece.trim_end().len());
+        [word, space]
+    })
 }
 
 /// Splits at the first `kind:[inode]`: what stands before it, the whole id, its kind, the rest.
@@ -108,20 +169,25 @@ fn replace_word(text: &str, value: &str, name: &str) -> String {
 
 /// A played step as the snapshot and the book show it: `$ ` typed inside, `host$ ` typed on the host.
 pub fn transcript(step: &Step, played: &Played, names: &Names) -> String {
+    // Named all together, so that the same thing has the same name in all of them.
+    const BETWEEN: &str = "\u{1e}\n";
+    let output = |ran: &Ran| if step.notes { ran.output.clone() } else { without_notes(&ran.output) };
+    let outputs: Vec<_> = played.commands.iter().map(output).map(|text| with_end(&text)).collect();
+    let named = names.apply(&outputs.join(BETWEEN));
     let mut text = String::new();
-    for ran in &played.commands {
+    for (ran, output) in played.commands.iter().zip(named.split(BETWEEN)) {
         let prompt = if ran.on == Place::Inside { "$" } else { "host$" };
-        text.push_str(&format!("{prompt} {}\n", ran.run));
-        let output = if step.notes { ran.output.clone() } else { without_notes(&ran.output) };
-        text.push_str(&names.apply(&output));
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
+        text.push_str(&format!("{prompt} {}\n{output}", ran.script.replace('\n', "\n> ")));
         if ran.status != 0 {
             text.push_str(&format!("[exit status {}]\n", ran.status));
         }
     }
     text
+}
+
+/// With a line's end, unless there is nothing.
+fn with_end(text: &str) -> String {
+    if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
 }
 
 #[cfg(test)]
@@ -132,6 +198,15 @@ mod tests {
     fn only_whole_words_are_renamed() {
         assert_eq!(replace_word("vm vmlinux a-vm vm", "vm", "<h>"), "<h> vmlinux a-vm <h>");
         assert_eq!(replace_word("/tmp/x/work/new", "/tmp/x/work", "$WORK"), "$WORK/new");
+    }
+
+    #[test]
+    fn peer_groups_and_times_are_named_by_their_order() {
+        assert_eq!(
+            peer_groups("shared:45 master:45\nmaster:9"),
+            "shared:peers-1 master:peers-1\nmaster:peers-2"
+        );
+        assert_eq!(clocks("a: reply after 0.3 ms\n"), "a: reply after <time>\n");
     }
 
     #[test]

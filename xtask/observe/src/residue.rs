@@ -7,10 +7,11 @@ use crate::scene;
 use nix::{
     mount::{MntFlags, umount2},
     sys::signal::{Signal, kill},
-    unistd::Pid,
+    unistd::{Pid, geteuid},
 };
 use std::{
     fmt, fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -51,12 +52,15 @@ pub fn find() -> Vec<Residue> {
     let scenes = scenes();
     let mut found: Vec<_> = processes(&scenes);
     found.extend(mounts().into_iter().filter(|path| below(&scenes, path)).map(Residue::Mount));
+    found.extend(scenes.iter().cloned().map(Residue::Directory));
+    if !geteuid().is_root() {
+        return found; // what follows only root can have made
+    }
     found.extend(named(Path::new("/run/netns"), "").into_iter().map(Residue::Handle));
     let link =
         |path: PathBuf| path.file_name().map(|name| Residue::Link(name.to_string_lossy().into_owned()));
     found.extend(named(Path::new("/sys/class/net"), "").into_iter().filter_map(link));
     found.extend(cgroups().into_iter().map(Residue::Cgroup));
-    found.extend(scenes.into_iter().map(Residue::Directory));
     found
 }
 
@@ -105,13 +109,19 @@ fn named(directory: &Path, prefix: &str) -> Vec<PathBuf> {
 /// Directories of scenes that no living demo or test holds.
 fn scenes() -> Vec<PathBuf> {
     let Ok(ground) = scene::ground() else { return Vec::new() };
-    let is_scene =
-        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains("-demo."));
     let free = |path: &PathBuf| fs::File::open(path.join(".lock")).is_ok_and(|lock| lock.try_lock().is_ok());
     let finished = named(&ground, "").into_iter().filter(is_scene).filter(free);
     // A demo killed before it held its lock; a living one does so within the moment.
     let abandoned = named(&ground, ".").into_iter().filter(is_scene).filter(|path| is_old(path));
     finished.chain(abandoned).collect()
+}
+
+/// A directory of that name that belongs to us. Somebody else's is not ours to touch, least of all when
+/// we are root: whoever made it could have lured processes and mounts into it.
+fn is_scene(path: &PathBuf) -> bool {
+    let named = path.file_name().is_some_and(|name| name.to_string_lossy().contains("-demo."));
+    let own = |meta: fs::Metadata| meta.is_dir() && meta.uid() == geteuid().as_raw();
+    named && fs::symlink_metadata(path).is_ok_and(own)
 }
 
 fn is_old(path: &Path) -> bool {

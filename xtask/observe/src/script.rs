@@ -63,6 +63,18 @@ pub struct Stage {
     /// Commands that make the ground of every step (unless the step names its own).
     #[serde(default)]
     pub setup: Vec<String>,
+    /// What an ordinary user types instead of some words of the commands.
+    pub ordinary: Option<Instead>,
+}
+
+/// Words of a command, and what an ordinary user types instead.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instead {
+    /// `stage2-namespaces run`
+    pub of: String,
+    /// `stage2-namespaces run --user --map-root`
+    pub types: String,
 }
 
 /// One step: one slug, one observation.
@@ -199,6 +211,15 @@ impl Script {
         Ok(script)
     }
 
+    /// A command's words as root or as an ordinary user types them.
+    pub fn typed(&self, run: &str, rootless: bool) -> String {
+        match &self.stage.ordinary {
+            // The first time only: what it starts has the rights already. Nor where they are asked for anyway.
+            Some(instead) if rootless && !asks(run) => run.replacen(&instead.of, &instead.types, 1),
+            _ => run.to_owned(),
+        }
+    }
+
     /// The commands that make the ground of a step.
     pub fn setup<'a>(&'a self, step: &'a Step) -> &'a [String] {
         step.setup.as_ref().unwrap_or(&self.stage.setup)
@@ -208,6 +229,11 @@ impl Script {
     pub fn step(&self, slug: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.slug == slug)
     }
+}
+
+/// Whether a command asks for a user namespace by itself.
+fn asks(run: &str) -> bool {
+    run.split_whitespace().any(|word| word == "--user" || word == "--all")
 }
 
 impl Step {

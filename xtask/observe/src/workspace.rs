@@ -25,6 +25,9 @@ pub enum Linkage {
     Static,
 }
 
+/// The stages that have a command line, in the order of history.
+const STAGES: [&str; 2] = ["stage1-chroot", "stage2-namespaces"];
+
 /// The directories that hold the programs of a demo, first match wins.
 #[derive(Clone, Debug, Default)]
 pub struct Programs {
@@ -32,31 +35,40 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds what the demos and tests of `package` run: its command line and the probe.
+    /// Builds what the demos of `package` run: its command line, those of earlier stages, and the probe.
     ///
     /// # Errors
     /// When cargo cannot build one of them.
     pub fn build(package: &str) -> Result<Programs> {
-        let mut programs = Programs::default();
-        // The probe's directory first: beside the other commands may lie an older one of another linkage.
-        programs.add(&probe()?);
+        let mut programs = Programs::with_earlier(package)?;
         programs.add(&build(package, Linkage::Host)?);
         Ok(programs)
     }
 
-    /// The probe, and a command that the caller has built already.
+    /// The same for the tests of `package`, whose `command` cargo has built for them already.
     ///
     /// # Errors
-    /// When the probe cannot be built.
-    pub fn with_probe(command: &str) -> Result<Programs> {
-        let mut programs = Programs::default();
-        programs.add(&probe()?);
+    /// When cargo cannot build one of the others.
+    pub fn for_tests(package: &str, command: &str) -> Result<Programs> {
+        let mut programs = Programs::with_earlier(package)?;
         programs.add(Path::new(command));
         Ok(programs)
     }
 
+    fn with_earlier(package: &str) -> Result<Programs> {
+        let mut programs = Programs::default();
+        // The probe's directory first: beside the other commands may lie an older one of another linkage.
+        programs.add(&probe()?);
+        // Nothing leans on a later stage, so the names sort by history.
+        for earlier in STAGES.iter().take_while(|stage| **stage != package) {
+            programs.add(&build(earlier, Linkage::Host)?);
+        }
+        Ok(programs)
+    }
+
     fn add(&mut self, program: &Path) {
-        self.directories.extend(program.parent().map(Path::to_path_buf));
+        let directory = program.parent().map(Path::to_path_buf);
+        self.directories.extend(directory.filter(|directory| !self.directories.contains(directory)));
     }
 
     /// The value of `PATH`: ours first, then the host's with the administrator's directories.

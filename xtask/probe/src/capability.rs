@@ -4,7 +4,10 @@
 //! Invariant: the call itself is made, in this process alone, which then ends: a prediction is an experiment.
 
 use crate::{Failure, Options, Result};
-use nix::mount::{MsFlags, mount};
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+};
 use serde_json::json;
 use stage1_chroot::{
     Error,
@@ -22,8 +25,9 @@ pub(crate) fn print(options: &Options) -> Result<ExitCode> {
         "mounts" => mounts(),
         "userns" => loan::borrow(User::ROOT),
         "users" => users(),
+        "namespaces" => namespaces(),
         other => {
-            return Err(Failure::Usage(format!("unknown need {other:?}: chroot, mounts, userns, users")));
+            return Err(Failure::Usage(format!("unknown need {other:?}: chroot, mounts, userns, users, namespaces")));
         }
     };
     let answer = match &tried {
@@ -51,6 +55,19 @@ fn users() -> stage1_chroot::Result<()> {
         Some(_) => loan::borrow(nobody),
         None => identity::drop_groups().and_then(|()| nobody.assume()),
     }
+}
+
+/// Every kind of namespace at once, as `stage2-namespaces run --all` makes them.
+fn namespaces() -> stage1_chroot::Result<()> {
+    with(Capability::SYS_ADMIN)?;
+    let kinds = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWCGROUP
+        | CloneFlags::from_bits_retain(libc::CLONE_NEWTIME);
+    unshare(kinds).map_err(|errno| Error::call("unshare(all kinds)", errno))
 }
 
 /// A mount namespace, and a bind mount of /proc in it, as `stage1-chroot run --proc` makes it.

@@ -26,7 +26,8 @@ Usage:
   probe try ROW [--canary PATH] [--pid PID] [--fd N]
                         one attempt: LEAKS (exit 0), CONTAINED (exit 1)
   probe rows            the attempts there are
-  probe can NEED        try out what a demo needs (chroot, mounts, userns, users)
+  probe can NEED        try out what a demo needs: chroot, mounts, userns,
+                        users, namespaces
   probe canary SECONDS  a process that waits to be found; ends with its parent
 ";
 

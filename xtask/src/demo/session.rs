@@ -104,7 +104,7 @@ impl Session {
         }
         let mut scene = Scene::new(&script.stage.name, &self.programs)?;
         play::set_up(script.setup(step), &mut scene, &self.stop)?;
-        let played = play::play(step, self.rootless, &mut scene, &self.stop)?;
+        let played = play::play(script, step, self.rootless, &mut scene, &self.stop)?;
         let kept = keep.then(|| {
             scene.keep();
             scene.work()
