@@ -13,7 +13,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Print shell completions for `cargo-xtask`, or for one of the stages' commands.
+/// Print shell completions for one of the stages' commands, or for xtask run by its own name.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask completions bash stage1-chroot > ~/.local/share/bash-completion/completions/stage1-chroot"
@@ -21,7 +21,7 @@ use std::{
 pub(crate) struct CompletionsArguments {
     /// bash, zsh, fish, elvish or powershell
     shell: Shell,
-    /// A stage's command instead of xtask itself
+    /// A stage's command; without, `target/debug/xtask`, as `sudo` runs it
     #[arg(value_parser = packages())]
     command: Option<String>,
 }
@@ -40,10 +40,12 @@ fn packages() -> Vec<&'static str> {
 
 /// `cargo xtask completions`
 pub(crate) fn completions(arguments: &CompletionsArguments, mut own: Command) -> Outcome {
+    let mut text = Vec::new();
     match &arguments.command {
-        Some(package) => print!("{}", ask(package, &["completions", &arguments.shell.to_string()])?),
-        None => clap_complete::generate(arguments.shell, &mut own, "cargo-xtask", &mut std::io::stdout()),
+        Some(package) => text.extend(ask(package, &["completions", &arguments.shell.to_string()])?.bytes()),
+        None => clap_complete::generate(arguments.shell, &mut own, "xtask", &mut text),
     }
+    std::io::Write::write_all(&mut std::io::stdout(), &text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -47,8 +47,8 @@ pub(crate) enum Error {
     /// The observer's side could not do its part.
     #[error(transparent)]
     Observe(#[from] observe::Error),
-    /// Writing the narration failed.
-    #[error("write(stdout): {0}")]
+    /// Reading or writing failed: the narration, a recording, a program's pipe.
+    #[error("{0}")]
     Write(#[from] std::io::Error),
     /// Asked for something that is not there.
     #[error("{0}")]

@@ -49,9 +49,7 @@ impl Page {
         let columns = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
         let width = columns.clamp(40, 100);
         let cast = record.map(|path| Cast::create(path, width)).transpose()?;
-        // A recording is for a terminal, so it has a terminal's colours.
-        let colour = colour_wanted() || cast.is_some();
-        Ok(Page { width, colour, cast })
+        Ok(Page { width, colour: colour_wanted(), cast })
     }
 
     /// The columns of a line.
@@ -61,7 +59,9 @@ impl Page {
 
     /// `text` in this ink, where there is colour.
     pub fn ink(&self, ink: Ink, text: &str) -> String {
-        if self.colour && !text.is_empty() {
+        // A recording is for a terminal, so it has a terminal's colours wherever we write besides.
+        let colour = self.colour || self.cast.is_some();
+        if colour && !text.is_empty() {
             format!("\x1b[{}m{text}\x1b[0m", ink.code())
         } else {
             text.to_owned()
@@ -76,7 +76,8 @@ impl Page {
     /// Text without a line's end, for a question.
     pub fn write(&mut self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
+        let plain = if self.colour { text.to_owned() } else { without_colour(text) };
+        out.write_all(plain.as_bytes())?;
         out.flush()?;
         self.cast.as_mut().map_or(Ok(()), |cast| cast.record(text))
     }
@@ -89,17 +90,13 @@ impl Page {
         Ok(())
     }
 
-    /// A command as typed, behind its prompt; a long one goes on below itself.
+    /// A command as typed, behind its prompt. Never broken: it is there to be copied.
     pub fn command(&mut self, prompt: &str, line: &str, ink: Ink) -> io::Result<()> {
-        let indent = prompt.width();
         for (number, line) in line.lines().enumerate() {
-            let first = if number == 0 { prompt.to_owned() } else { format!("{:>1$} ", ">", indent - 1) };
-            let (blanks, words) = line.split_at(line.len() - line.trim_start().len());
-            for (number, piece) in wrap(words, self.width - indent - blanks.len()).iter().enumerate() {
-                let before = if number == 0 { first.clone() } else { " ".repeat(indent) };
-                let piece = self.ink(ink, piece);
-                self.line(&format!("{before}{blanks}{piece}"))?;
-            }
+            let before =
+                if number == 0 { prompt.to_owned() } else { format!("{:>1$} ", ">", prompt.width() - 1) };
+            let line = self.ink(ink, line);
+            self.line(&format!("{before}{line}"))?;
         }
         Ok(())
     }
@@ -143,6 +140,13 @@ impl Page {
         );
         self.line(line.trim_end())
     }
+}
+
+/// The text without the escape sequences of [`Ink`].
+fn without_colour(text: &str) -> String {
+    let mut pieces = text.split("\x1b[");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |plain, piece| plain + piece.split_once('m').map_or(piece, |(_, rest)| rest))
 }
 
 /// `NO_COLOR` (no-color.org) and `CLICOLOR_FORCE` (bixense.com/clicolors) before the terminal's own answer.
@@ -204,8 +208,9 @@ struct Cast {
 
 impl Cast {
     fn create(path: &Path, width: usize) -> io::Result<Cast> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let mut file = File::create(path).map_err(named)?;
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("--record {}: {error}", path.display()));
+        let mut file = File::create_new(path).map_err(named)?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let header = serde_json::json!({
             "version": 2, "width": width, "height": 40, "timestamp": now.as_secs(),

@@ -67,7 +67,9 @@ fn check(sum: &mut Sum, name: &str, ok: bool) {
 
 /// Runs the tests with their output passed through and read along.
 fn run(command: &mut std::process::Command) -> Result<(bool, Sum), Error> {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child =
+        child.map_err(|error| Error::Failed(format!("execve({:?}): {error}", command.get_program())))?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let listener =
         thread::spawn(move || err.map(|err| read_along(err, std::io::stderr())).unwrap_or_default());

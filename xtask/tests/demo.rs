@@ -75,8 +75,9 @@ fn every_line_fits_80_columns_in_both_languages() {
         let ground = ground();
         let output = xtask(&ground).args(["demo", "stage1", "--lang", lang]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        // The reader copies this one line as a whole.
-        let lines = text.lines().filter(|line| !line.starts_with("  export PATH="));
+        // Commands are not broken: they are there to be copied.
+        let typed = ["  $ ", "  host$ ", "  > ", "      > ", "  export "];
+        let lines = text.lines().filter(|line| !typed.iter().any(|prompt| line.starts_with(prompt)));
         for line in lines {
             assert!(line.width() <= 80, "{lang}: {} columns: {line}", line.width());
         }
@@ -121,9 +122,7 @@ fn the_json_holds_commands_outputs_and_verdicts() {
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let step = &told["stages"][0]["steps"][0];
     assert_eq!(step["verdict"], "observed", "{told:#}");
-    // An ordinary user is told of the loan, before what was observed.
-    let output = |number: usize| step["commands"][number]["output"].as_str().unwrap().to_owned();
-    assert!(output(1).starts_with("hostname") && output(0).ends_with(&output(1)), "{told:#}");
+    assert_eq!(step["commands"][0]["output"], step["commands"][1]["output"]);
     assert_eq!(told["stages"][0]["left"], serde_json::json!([]));
 }
 

@@ -17,12 +17,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-Examples:
+Examples (after `stage1-chroot build new-root bash ls stage1-chroot`):
   stage1-chroot run new-root bash
   stage1-chroot run --user 1000:1000 new-root -- ls -l /
-  stage1-chroot run --env LANG=C.UTF-8 new-root -- sh -c 'echo $LANG'
+  stage1-chroot run --env LANG=C.UTF-8 new-root -- bash -c 'echo $LANG'
   stage1-chroot run --no-chdir new-root -- stage1-chroot escape cwd-outside --canary /tmp/canary
-  stage1-chroot run --preserve-fds 1 new-root -- ls /proc/self/fd  3</etc
+  stage1-chroot run --proc --preserve-fds 1 new-root -- ls -l /proc/self/fd  3</etc
 
 Exit status:
   that of the command, or 128 plus the number of the signal that ended it, as a shell says;

@@ -136,7 +136,7 @@ fn build_brings_the_cache_where_only_the_cache_knows_the_directory() {
     let script = "mkdir apart && echo 'void f(void) {}' >f.c && echo 'void f(void); int main(void) { f(); }' >main.c &&
         cc -shared -fPIC -Wl,-soname,libapart.so f.c -o apart/libapart.so && cc main.c -Lapart -lapart -o tool &&
         cp /etc/ld.so.conf conf && echo \"$PWD/apart\" >>conf && sed -i 's,^include ,include /etc/,;s,/etc//,/,' conf &&
-        PATH=$PATH:/sbin:/usr/sbin ldconfig -X -f conf -C cache && unshare --user --map-root-user --mount sh -c '
+        PATH=$PATH:/sbin:/usr/sbin && ldconfig -X -f conf -C cache && unshare --user --map-root-user --mount sh -c '
         mount --bind cache /etc/ld.so.cache && $BUILD build new-root ./tool && chroot new-root $PWD/tool && echo runs'";
     let assert = work.sh(script);
     let error = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();

@@ -151,5 +151,5 @@ pub fn rootless() -> bool {
 fn tool(name: &str, remedy: &str) -> Answer {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
-    if found { Answer::yes() } else { Answer::no(format!("{name} is not installed"), Some(remedy)) }
+    if found { Answer::yes() } else { Answer::no(format!("{name} is not found in PATH"), Some(remedy)) }
 }

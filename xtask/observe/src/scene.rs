@@ -136,7 +136,13 @@ impl Drop for Scene {
 /// # Errors
 /// When it forbids executing programs, as a hardened `/tmp` does.
 pub fn ground() -> Result<PathBuf> {
-    let parent = std::env::temp_dir();
+    let asked = std::env::temp_dir();
+    // What is typed later is typed in other directories: a relative TMPDIR would lead elsewhere.
+    let missing = |error| Error::Script {
+        path: asked.display().to_string(),
+        reason: format!("realpath: {error}; set TMPDIR to a directory that is there"),
+    };
+    let parent = asked.canonicalize().map_err(missing)?;
     let flags = statvfs(&parent).map_err(|e| Error::path("statvfs", &parent)(e.into()))?.flags();
     if flags.contains(FsFlags::ST_NOEXEC) {
         let reason =

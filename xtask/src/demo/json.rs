@@ -6,7 +6,7 @@
 use super::{DemoArguments, Session, Verdict, exit, session};
 use crate::{Error, Outcome};
 use observe::{
-    play::Ran,
+    play::{Ran, without_notes},
     script::{Lang, Script, Step},
 };
 use serde_json::{Value, json};
@@ -70,7 +70,11 @@ fn name(verdict: &Verdict) -> &'static str {
 }
 
 fn ran(ran: &Ran) -> Value {
-    json!({ "run": ran.run, "on": ran.on, "status": ran.status, "output": ran.output })
+    let notes: Vec<_> = ran.output.lines().filter(|line| line.starts_with("note: ")).collect();
+    json!({
+        "run": ran.run, "on": ran.on, "status": ran.status,
+        "output": without_notes(&ran.output), "notes": notes,
+    })
 }
 
 fn print(value: &Value) -> Result<(), Error> {

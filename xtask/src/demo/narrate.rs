@@ -79,8 +79,15 @@ impl Narrator<'_> {
         self.page.line(&along)?;
         let paths: Vec<_> =
             self.session.programs().directories().iter().map(|path| path.display().to_string()).collect();
-        let export = self.page.ink(Ink::Faint, &format!("  export PATH={}:$PATH", paths.join(":")));
-        self.page.line(&export)?;
+        let along = [
+            &format!("export PATH={}:$PATH", paths.join(":")),
+            "cd \"$(mktemp -d)\" && mkdir work && echo canary > canary && cd work",
+            "export WORK=$PWD CANARY=$PWD/../canary",
+            "probe canary 600 & export CANARY_PID=$!",
+        ];
+        for line in along {
+            self.page.command("  ", line, Ink::Faint)?;
+        }
         Ok(())
     }
 
@@ -122,9 +129,9 @@ impl Narrator<'_> {
                 return Err(observe::Error::Interrupted.into());
             }
         }
-        let read = stdin.lock().read_line(&mut String::new())?;
-        if read == 0 {
+        if stdin.lock().read_line(&mut String::new())? == 0 {
             self.page.line("")?;
+            return Err(Error::Usage("--pause: standard input has ended, nobody can press Enter".into()));
         }
         Ok(self.page.line("")?)
     }

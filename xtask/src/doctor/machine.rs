@@ -3,31 +3,32 @@
 //! uname(2), /proc/sys, /proc/self/mountinfo, /etc/subuid. Book: "How to use this book".
 //! Invariant: only looks; a finding without a remedy needs none.
 
+use crate::language::Word;
 use nix::unistd::{User, geteuid};
-use observe::{need::Need, workspace::Programs};
+use observe::{need::Need, script::Lang, workspace::Programs};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 /// Something found, and the command that mends it where it wants mending.
 #[derive(Debug)]
 pub(super) struct Finding {
-    pub what: &'static str,
+    pub what: Word,
     pub seen: String,
     pub remedy: Option<String>,
 }
 
 impl Finding {
-    fn good(what: &'static str, seen: impl Into<String>) -> Finding {
+    fn good(what: Word, seen: impl Into<String>) -> Finding {
         Finding { what, seen: seen.into(), remedy: None }
     }
 
-    fn mend(what: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
+    fn mend(what: Word, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
         Finding { what, seen: seen.into(), remedy: Some(remedy.into()) }
     }
 
     /// The same as data.
     pub fn data(&self) -> Value {
-        json!({ "what": self.what, "seen": self.seen, "remedy": self.remedy })
+        json!({ "what": self.what.say(Lang::En), "seen": self.seen, "remedy": self.remedy })
     }
 }
 
@@ -52,13 +53,13 @@ fn kernel() -> Finding {
     let mut numbers = release.split(['.', '-']).filter_map(|part| part.parse().ok());
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if version >= WANTED {
-        return Finding::good("kernel", release);
+        return Finding::good(Word::Kernel, release);
     }
     let remedy = format!(
         "boot a kernel of {}.{} or newer: later stages need clone3, pidfds and time namespaces",
         WANTED.0, WANTED.1
     );
-    Finding::mend("kernel", release, remedy)
+    Finding::mend(Word::Kernel, release, remedy)
 }
 
 /// Docker and its relatives filter system calls; WSL 1 has no Linux kernel at all.
@@ -69,9 +70,9 @@ fn surroundings() -> Finding {
         let second = version.contains("wsl2");
         let remedy = "run `wsl --set-version <distribution> 2` in Windows: WSL 1 has no namespaces";
         return if second {
-            Finding::good("runs in", "WSL 2")
+            Finding::good(Word::RunsIn, "WSL 2")
         } else {
-            Finding::mend("runs in", "WSL 1", remedy)
+            Finding::mend(Word::RunsIn, "WSL 1", remedy)
         };
     }
     let filtered = read("/proc/self/status").is_some_and(|text| text.contains("Seccomp:\t2"));
@@ -79,14 +80,15 @@ fn surroundings() -> Finding {
     let named = there("/.dockerenv") || there("/run/.containerenv");
     match (named, filtered) {
         (true, true) => Finding::mend(
-            "runs in",
+            Word::RunsIn,
             format!("a {container} container with a system call filter"),
             "start it with `--security-opt seccomp=unconfined --cap-add SYS_ADMIN`, or use the host itself",
         ),
-        (true, false) => {
-            Finding::good("runs in", format!("made from a {container} image, without a system call filter"))
-        }
-        (false, _) => Finding::good("runs in", "a machine of its own"),
+        (true, false) => Finding::good(
+            Word::RunsIn,
+            format!("made from a {container} image, without a system call filter"),
+        ),
+        (false, _) => Finding::good(Word::RunsIn, "a machine of its own"),
     }
 }
 
@@ -100,23 +102,23 @@ fn user() -> Finding {
         }
         (false, _) => format!("an ordinary user (uid {uid})"),
     };
-    Finding::good("you are", seen)
+    Finding::good(Word::YouAre, seen)
 }
 
 fn user_namespaces(programs: &Programs) -> Finding {
     let answer = Need::Userns.check(programs);
     match answer.possible {
-        true => Finding::good("user namespaces", "may be made"),
+        true => Finding::good(Word::Userns, "may be made"),
         false => {
             let remedy = answer.remedy.unwrap_or_else(|| "use root".into());
-            Finding::mend("user namespaces", answer.reason.unwrap_or_default(), remedy)
+            Finding::mend(Word::Userns, answer.reason.unwrap_or_default(), remedy)
         }
     }
 }
 
 /// An ordinary user maps more than one id with newuidmap(1) and a range in /etc/subuid.
 fn subordinate_ids() -> Option<Finding> {
-    const WHAT: &str = "subordinate ids";
+    const WHAT: Word = Word::Subids;
     let uid = geteuid();
     if uid.is_root() {
         return None;
@@ -159,19 +161,19 @@ fn hierarchies() -> (usize, Vec<String>) {
 fn cgroups() -> Finding {
     match hierarchies() {
         (0, second) if second.is_empty() => {
-            Finding::mend("cgroups", "none mounted", "mount -t cgroup2 none /sys/fs/cgroup (as root)")
+            Finding::mend(Word::Cgroups, "none mounted", "mount -t cgroup2 none /sys/fs/cgroup (as root)")
         }
-        (0, _) => Finding::good("cgroups", "v2"),
+        (0, _) => Finding::good(Word::Cgroups, "v2"),
         (number, second) if second.is_empty() => {
-            Finding::good("cgroups", format!("v1, {number} hierarchies"))
+            Finding::good(Word::Cgroups, format!("v1, {number} hierarchies"))
         }
-        (number, _) => Finding::good("cgroups", format!("hybrid: {number} v1 hierarchies beside v2")),
+        (number, _) => Finding::good(Word::Cgroups, format!("hybrid: {number} v1 hierarchies beside v2")),
     }
 }
 
 /// Whether we may make groups where we are (cgroups(7), "Delegation").
 fn delegation() -> Finding {
-    const WHAT: &str = "cgroup delegation";
+    const WHAT: Word = Word::Delegation;
     let own = read("/proc/self/cgroup").unwrap_or_default();
     let path = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/").to_owned();
     let writable = |directory: &str| nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK).is_ok();
@@ -183,7 +185,8 @@ fn delegation() -> Finding {
     let remedy = if Path::new("/run/systemd/system").exists() {
         "run inside `systemd-run --user --scope --property=Delegate=yes bash`"
     } else {
-        "as root, make a group and give it away: chown -R <user> /sys/fs/cgroup/<group>"
+        "as root, make a group and give it away: mkdir /sys/fs/cgroup/yours && chown <user> \
+         /sys/fs/cgroup/yours /sys/fs/cgroup/yours/cgroup.{procs,threads,subtree_control} (cgroups(7))"
     };
     Finding::mend(WHAT, "nothing is delegated to you", remedy)
 }
@@ -199,13 +202,12 @@ fn tools() -> Finding {
         ("asciinema", "asciinema"),
     ];
     let (have, lack): (Vec<_>, Vec<_>) = optional.iter().partition(|(tool, _)| installed(tool));
-    let seen = match have.iter().map(|(tool, _)| *tool).collect::<Vec<_>>().join(" ") {
-        none if none.is_empty() => "none".to_owned(),
-        some => some,
-    };
-    match lack.iter().map(|(_, package)| *package).collect::<Vec<_>>().join(" ") {
-        none if none.is_empty() => Finding::good("optional tools", seen),
-        some => Finding::mend("optional tools", seen, format!("apt-get install {some}")),
+    let join = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(" ") };
+    let there = join(have.iter().map(|(tool, _)| *tool).collect());
+    let packages = join(lack.iter().map(|(_, package)| *package).collect());
+    match lack.is_empty() {
+        true => Finding::good(Word::Tools, there),
+        false => Finding::mend(Word::Tools, format!("there: {there}"), format!("apt-get install {packages}")),
     }
 }
 

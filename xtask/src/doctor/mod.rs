@@ -102,7 +102,7 @@ fn tell(findings: &[Finding], predictions: &[Prediction], lang: Lang) -> Result<
     let mut page = Page::new(None)?;
     page.heading(Word::Machine.say(lang), "")?;
     for finding in findings {
-        page.line(&format!("  {}{}", pad(finding.what, 22), finding.seen))?;
+        page.line(&format!("  {}{}", pad(finding.what.say(lang), 22), finding.seen))?;
         let remedy = finding.remedy.as_deref().map(|remedy| format!("{}: {remedy}", Word::Remedy.say(lang)));
         remedy.iter().try_for_each(|remedy| page.paragraph(24, remedy))?;
     }
