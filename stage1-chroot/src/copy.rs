@@ -88,7 +88,8 @@ where
     // What an interrupted build left; the lock on the root says that nobody is writing it now.
     let cleared = unlinkat(directory, part.as_os_str(), UnlinkatFlags::NoRemoveDir);
     if let Err(errno) = cleared.or_else(|errno| if errno == Errno::ENOENT { Ok(()) } else { Err(errno) }) {
-        return Err(Error::call(format!("unlinkat([root], {part:?})"), errno));
+        let error = Error::call(format!("unlinkat([root], {part:?})"), errno);
+        return Err(error.with_hint(format!("{part:?} in the root is in the way: remove it")));
     }
     let made = make(&part).and_then(|outcome| {
         let renamed = renameat(directory, part.as_os_str(), directory, name);

@@ -5,7 +5,7 @@
 
 use crate::{Error, Result, sys};
 use nix::errno::Errno;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 
 /// The number of the first descriptor after standard input, output and error.
 pub const FIRST: RawFd = 3;
@@ -30,6 +30,8 @@ pub fn close_others_on_exec(count: u16) -> Result<()> {
 }
 
 /// What was done before Linux 5.11: mark one after the other.
+///
+/// Not every number up to RLIMIT_NOFILE: a descriptor may be older than a lowered limit, and would slip through.
 fn mark_each(first: RawFd) -> Result<()> {
     const LIST: &str = "/proc/self/fd";
     let failed = |error| {
@@ -51,6 +53,14 @@ fn mark_each(first: RawFd) -> Result<()> {
 /// The descriptor that reads the list may be in it, and is closed by itself.
 fn gone(errno: Errno) -> nix::Result<()> {
     if errno == Errno::EBADF { Ok(()) } else { Err(errno) }
+}
+
+/// Opens the inherited directory number `fd` once more, as our own, to look up names from.
+///
+/// # Errors
+/// EBADF where nothing of that number is open, ENOTDIR where it is no directory.
+pub fn reopen_directory(fd: RawFd) -> nix::Result<OwnedFd> {
+    sys::open_directory_at(fd, c".")
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What went wrong, in the shape strace prints it, and what to do about it.
 //!
 //! No kernel calls of its own; errno(3). Book: "How to use this book".
-//! Invariant: every error names the call or the path, the reason, and, where a learner meets it, a hint.
+//! Invariant: every error names the call or the path, the reason, and, where a learner meets it, a hint; no
+//! name of a file that it quotes can move the reader's cursor or pretend to be a line of its own.
 
 use nix::errno::Errno;
 use std::fmt;
@@ -35,7 +36,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// A failed kernel call, written as strace would print it.
     pub fn call(call: impl fmt::Display, errno: Errno) -> Self {
-        Error::Call { call: call.to_string(), errno, hint: None }
+        Error::Call { call: printable(call), errno, hint: None }
     }
 
     /// A failed call that reported its errno through [`std::io::Error`].
@@ -48,14 +49,14 @@ impl Error {
 
     /// Something that cannot be, said before any kernel call.
     pub fn refused(what: impl fmt::Display) -> Self {
-        Error::Refused { what: what.to_string(), hint: None }
+        Error::Refused { what: printable(what), hint: None }
     }
 
     /// The same error with the advice `text`; the latest advice wins.
     #[must_use]
     pub fn with_hint(mut self, text: impl fmt::Display) -> Self {
         match &mut self {
-            Error::Call { hint, .. } | Error::Refused { hint, .. } => *hint = Some(text.to_string()),
+            Error::Call { hint, .. } | Error::Refused { hint, .. } => *hint = Some(printable(text)),
         }
         self
     }
@@ -76,9 +77,29 @@ impl Error {
     }
 }
 
+/// A text for a terminal: control characters, which names of files may hold, are shown and not obeyed.
+pub fn printable(text: impl fmt::Display) -> String {
+    let text = text.to_string();
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    if text.contains(char::is_control) { text.chars().map(shown).collect() } else { text }
+}
+
 /// What strerror(3) says, as strace prints it; nix has sentences of its own.
 pub fn describe(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     let end = text.rfind(" (os error").unwrap_or(text.len());
     text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_speak_to_the_terminal() {
+        let error = Error::refused("a\x1b[2Jb\nhint: c").with_hint("\u{9b}31m");
+        assert_eq!(error.to_string(), "a\\u{1b}[2Jb\\nhint: c");
+        assert_eq!(error.hint(), Some("\\u{9b}31m"));
+        assert_eq!(printable("새 루트 \\"), "새 루트 \\");
+    }
 }

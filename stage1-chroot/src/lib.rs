@@ -29,4 +29,4 @@ pub mod proc;
 pub mod rootfs;
 mod sys;
 
-pub use error::{Error, Result, describe};
+pub use error::{Error, Result, describe, printable};

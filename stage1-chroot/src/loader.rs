@@ -9,15 +9,17 @@ pub mod hwcaps;
 pub mod object;
 pub mod tokens;
 
-use crate::{Error, Result};
+use crate::Result;
 use cache::Cache;
 use object::Object;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tokens::Tokens;
+
+/// No loader, cache or list is larger, in bytes: an ld.so with all its symbols has 2 MiB.
+const LARGEST: u64 = 64 << 20;
 
 /// One dynamic loader of the host, as it would search.
 #[derive(Debug, Clone)]
@@ -69,12 +71,15 @@ impl Loader {
 
     fn glibc(object: Object) -> Result<Loader> {
         let path = &object.path;
-        let bytes = fs::read(path).map_err(|error| Error::io(format!("read({path:?})"), &error))?;
+        let bytes = object::whole(path, LARGEST)?;
         let list = cache_path(&bytes).unwrap_or_else(|| "/etc/ld.so.cache".into());
         Ok(Loader {
             libc: Libc::Glibc,
             directories: system_directories(&bytes),
-            cache: fs::read(&list).ok().and_then(|bytes| Cache::parse(&bytes)).unwrap_or_default(),
+            cache: object::whole(&list, LARGEST)
+                .ok()
+                .and_then(|bytes| Cache::parse(&bytes))
+                .unwrap_or_default(),
             list,
             listed: Vec::new(),
             hwcaps: hwcaps::subdirectories(object.elf.target),
@@ -84,7 +89,7 @@ impl Loader {
 
     fn musl(object: Object, arch: &str) -> Loader {
         let list = PathBuf::from(format!("/etc/ld-musl-{arch}.path"));
-        let text = fs::read(&list).unwrap_or_default();
+        let text = object::whole(&list, LARGEST).unwrap_or_default();
         let lines = text.split(|byte| matches!(byte, b':' | b'\n')).filter(|line| !line.is_empty());
         let listed: Vec<PathBuf> = lines.map(|line| OsStr::from_bytes(line).into()).collect();
         // The list replaces the default directories.

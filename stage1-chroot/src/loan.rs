@@ -65,7 +65,8 @@ pub fn borrow(user: User) -> Result<()> {
 }
 // ANCHOR_END: capability
 
-fn effective() -> Result<u64> {
+/// The effective capabilities of this process, one bit for each (capabilities(7)).
+pub fn effective() -> Result<u64> {
     sys::effective_capabilities().map_err(|errno| Error::call("capget()", errno))
 }
 

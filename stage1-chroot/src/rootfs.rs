@@ -10,7 +10,7 @@ use crate::closure::trail::Step;
 use crate::copy::{self, Outcome};
 use crate::{Error, Result};
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag, open, openat};
+use nix::fcntl::{AT_FDCWD, Flock, FlockArg, OFlag, open, openat};
 use nix::sys::stat::{Mode, fstat, stat};
 use std::fs;
 use std::io::ErrorKind;
@@ -72,7 +72,12 @@ impl Rootfs {
                     _ => failed,
                 })
             }
-            _ => Self::open(path),
+            Err(_) => Self::open(path),
+            Ok(()) => {
+                beneath::admit(AT_FDCWD, path)
+                    .map_err(|errno| Error::call(format!("fchmod({path:?}, 0755)"), errno))?;
+                Self::open(path)
+            }
         }
     }
 
@@ -119,8 +124,12 @@ impl Rootfs {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let again = openat(&self.dir, ".", flags, Mode::empty());
         let again = again.map_err(|errno| Error::call(format!("openat([{:?}], \".\")", self.path), errno))?;
-        Flock::lock(again, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| Error::call(format!("flock([{:?}], LOCK_EX)", self.path), errno))
+        // Not waited for: whoever may read the root could hold its lock for ever.
+        Flock::lock(again, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+            Error::call(format!("flock([{:?}], LOCK_EX|LOCK_NB)", self.path), errno).with_hint(
+                "another build is filling this root: repeat this one after it (lslocks(8) shows who)",
+            )
+        })
     }
 
     /// Filling or entering our own `/` is a mistake, and a bind mount of it is the same directory.
@@ -143,7 +152,7 @@ impl Rootfs {
         let reason = error.hint().unwrap_or(reason).to_owned();
         let path = self.path.display();
         error.with_hint(format!(
-            "{reason}; {done} of {all} files and links are whole in {path}, none is half-made; repeat the build safely"
+            "{reason}; {done} of {all} files and links are in {path}, each of them whole; repeat the build safely"
         ))
     }
 }

@@ -82,6 +82,9 @@ pub fn is_open(fd: RawFd) -> bool {
 /// `openat(fd, path, O_PATH|O_DIRECTORY|O_CLOEXEC)` from a descriptor known by its number only,
 /// as a process knows those it inherited.
 pub fn open_directory_at(fd: RawFd, path: &CStr) -> nix::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(Errno::EBADF); // AT_FDCWD is such a number, and was not inherited
+    }
     let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
     // SAFETY: the path is a C string that outlives the call; a number that is not open gives EBADF.
     let new = Errno::result(unsafe { libc::openat(fd, path.as_ptr(), flags) })?;

@@ -242,6 +242,11 @@ fn completions_and_manual_pages_come_from_the_same_definition() {
     stage1().args(["generate", "man"]).arg(directory.path()).assert().code(0);
     let page = fs::read_to_string(directory.path().join("stage1-chroot-run.1")).unwrap();
     assert!(page.contains("Examples"), "{page}");
+    for what in ["completions bash", "man"] {
+        let line = format!("{STAGE1} generate {what} >/dev/full");
+        let full = assert_cmd::Command::new("sh").args(["-c", &line]).assert();
+        full.code(1).stderr(starts_with("stage1-chroot: generate: write").and(contains("ENOSPC")));
+    }
     stage1()
         .args(["generate", "man", "/nowhere"])
         .assert()

@@ -6,6 +6,8 @@ mod jail;
 use assert_cmd::assert::OutputAssertExt;
 use jail::{Jail, LOAN, STAGE1, normalised};
 use predicates::prelude::*;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Output;
 
 /// `stage1-chroot escape ARGUMENTS --canary …` in a jail started with `options`.
@@ -187,5 +189,36 @@ fn an_attempt_that_would_show_nothing_is_refused() {
         jail::stage1().args(["escape", "cwd-outside", "--canary", canary]).assert().code(2).stderr(
             predicate::str::starts_with("stage1-chroot: escape: ").and(predicate::str::contains(reason)),
         );
+    }
+}
+
+#[test]
+fn a_canary_that_is_not_there_is_no_containment_for_who_got_out() {
+    let Some(jail) = Jail::with(&[STAGE1]) else { return };
+    let missing = "/stage1-no-such/canary";
+    let pid = std::process::id().to_string();
+    let attempt = |options: &[&str], way: &[&str]| {
+        let escape = [&[STAGE1, "escape"], way, &["--canary", missing]].concat();
+        jail.run(options, &escape).assert()
+    };
+    let refused = || predicate::str::contains("the jail was left, but outside there is no");
+    attempt(&[], &["double-chroot"]).code(2).stderr(refused());
+    attempt(&["--no-chdir"], &["cwd-outside"]).code(2).stderr(refused());
+    let line = format!("{STAGE1} escape kept-fd --fd 3 --canary {missing}");
+    jail.shell("--preserve-fds 1", &line, "3</").assert().stdout(predicate::str::ends_with("status 2\n"));
+    // Inside, a missing file is what containment looks like.
+    attempt(&[], &["cwd-outside"]).code(1);
+    attempt(&[], &["proc-root", "--pid", &pid]).code(1);
+}
+
+#[test]
+fn double_chroot_is_not_deceived_by_what_stands_in_its_way() {
+    let Some(jail) = Jail::with(&[STAGE1]) else { return };
+    let second = jail.root().join("stage1-escape");
+    for lay in [|at: &Path| symlink(".", at).unwrap(), |at: &Path| std::fs::write(at, "").unwrap()] {
+        lay(&second);
+        let output = attempt(&jail, &[], &["double-chroot"]);
+        output.assert().code(2).stderr(predicate::str::contains("is in the way"));
+        std::fs::remove_file(&second).unwrap();
     }
 }

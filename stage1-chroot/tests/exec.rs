@@ -4,7 +4,9 @@
 mod jail;
 
 use jail::{Jail, STAGE1, stage1};
+use predicates::prelude::*;
 use predicates::str::contains;
+use stage1_chroot::exec::refusal::Found;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -83,4 +85,22 @@ fn a_name_found_on_the_host_is_found_inside() {
     let directory = std::path::Path::new(STAGE1).parent().unwrap();
     stage1().env("PATH", directory).arg("build").arg(jail.root()).arg("stage1-chroot").assert().code(0);
     jail.run(&[], &["stage1-chroot", "--version"]).assert().code(0).stdout(contains("stage1-chroot "));
+}
+
+#[test]
+fn a_directory_that_may_not_be_searched_is_126_and_named_as_the_reason() {
+    let Some(jail) = Jail::with(&[]) else { return };
+    let closed = jail.root().join("usr");
+    if !nix::unistd::geteuid().is_root() {
+        // In a borrowed namespace one has every capability over one's own files; before it, none.
+        fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
+        let found = Found::look(&closed.join("bin/true"));
+        fs::set_permissions(&closed, PermissionsExt::from_mode(0o755)).unwrap();
+        return assert_eq!(found, Found::Denied);
+    }
+    fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
+    let run = |command: &str| jail.run(&["--user", "1000"], &[command]).assert().code(126);
+    for command in ["true", "/usr/bin/true"] {
+        run(command).stderr(contains("EACCES").and(contains("may not search a directory above it")));
+    }
 }

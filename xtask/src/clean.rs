@@ -1,12 +1,16 @@
 //! `cargo xtask clean`: removes what demos and tests could have left.
 //!
 //! kill(2), umount2(2), rmdir(2). Book: "How to use this book".
-//! Invariant: touches only what is named `stageN-…` and held by no living demo or test.
+//! Invariant: touches only what is named `stageN-…`. A scene that a living demo or test holds is left alone;
+//! handles, devices and groups name no holder, so that `clean` is for when no demo of root is running.
 
-use crate::{Outcome, status};
+use crate::{Error, Outcome, status};
 use clap::Args;
 use observe::residue::{self, Residue};
-use std::process::ExitCode;
+use std::{
+    io::{Write, stdout},
+    process::ExitCode,
+};
 
 /// Remove all that demos and tests could have left: processes, mounts, groups, devices, directories.
 #[derive(Debug, Args)]
@@ -21,29 +25,29 @@ pub(crate) struct CleanArguments {
 
 /// `cargo xtask clean`
 pub(crate) fn clean(arguments: &CleanArguments) -> Outcome {
-    let found = residue::find();
+    let found = residue::find()?;
     if found.is_empty() {
-        println!("nothing was left behind");
+        writeln!(stdout(), "nothing was left behind")?;
     }
     let mut failed = false;
     for residue in &found {
-        failed |= !clear(residue, arguments.dry_run);
+        failed |= !clear(residue, arguments.dry_run)?;
     }
     Ok(if failed { ExitCode::from(status::FAILED) } else { ExitCode::SUCCESS })
 }
 
 /// Removes one thing and says so; false if it is still there.
-fn clear(residue: &Residue, dry_run: bool) -> bool {
+fn clear(residue: &Residue, dry_run: bool) -> Result<bool, Error> {
     if dry_run {
-        println!("would remove {residue}");
-        return true;
+        writeln!(stdout(), "would remove {residue}")?;
+        return Ok(true);
     }
     match residue.remove() {
-        Ok(()) => println!("removed {residue}"),
+        Ok(()) => writeln!(stdout(), "removed {residue}")?,
         Err(error) => {
-            eprintln!("xtask: {residue}: {error}");
-            return false;
+            writeln!(std::io::stderr(), "xtask: {residue}: {error}").ok();
+            return Ok(false);
         }
     }
-    true
+    Ok(true)
 }

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use observe::workspace::{self, Linkage};
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -45,7 +46,7 @@ pub(crate) fn completions(arguments: &CompletionsArguments, mut own: Command) ->
         Some(package) => text.extend(ask(package, &["completions", &arguments.shell.to_string()])?.bytes()),
         None => clap_complete::generate(arguments.shell, &mut own, "xtask", &mut text),
     }
-    std::io::Write::write_all(&mut std::io::stdout(), &text)?;
+    std::io::stdout().write_all(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -66,8 +67,7 @@ pub(crate) fn man(arguments: &ManArguments, own: Command) -> Outcome {
 fn write(directory: &Path, name: &str, page: &[u8]) -> Result<(), Error> {
     let path = directory.join(format!("{name}.1"));
     fs::write(&path, page).map_err(|error| Error::Failed(format!("open({}): {error}", path.display())))?;
-    println!("{}", path.display());
-    Ok(())
+    Ok(writeln!(std::io::stdout(), "{}", path.display())?)
 }
 
 /// Every stage's command has a hidden `generate`, made from its own definition.

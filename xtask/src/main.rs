@@ -3,6 +3,7 @@
 //! Drives the stages' command lines as a reader does; links none of them. Book: "How to use this book".
 //! Invariant: whatever is set up for a demo or a test is set up here, and taken away again.
 
+mod bench;
 mod book;
 mod cargo;
 mod clean;
@@ -16,7 +17,7 @@ mod suite;
 mod tidy;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 /// The history of Linux containers, shown live, tested and told.
 #[derive(Debug, Parser)]
@@ -34,6 +35,7 @@ enum Verb {
     Demo(demo::DemoArguments),
     Doctor(doctor::DoctorArguments),
     Test(suite::TestArguments),
+    Bench(bench::BenchArguments),
     Book(book::BookArguments),
     Tidy(tidy::TidyArguments),
     Clean(clean::CleanArguments),
@@ -47,6 +49,9 @@ pub(crate) enum Error {
     /// The observer's side could not do its part.
     #[error(transparent)]
     Observe(#[from] observe::Error),
+    /// The reader pressed Ctrl-C: what is left of what was under way.
+    #[error("interrupted")]
+    Interrupted(Vec<String>),
     /// Reading or writing failed: the narration, a recording, a program's pipe.
     #[error("{0}")]
     Write(#[from] std::io::Error),
@@ -74,6 +79,7 @@ fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Doctor(arguments) => doctor::doctor(&arguments),
         Verb::Test(arguments) => suite::test(&arguments),
+        Verb::Bench(arguments) => bench::bench(&arguments),
         Verb::Book(arguments) => book::book(&arguments),
         Verb::Tidy(arguments) => tidy::tidy(&arguments),
         Verb::Clean(arguments) => clean::clean(&arguments),
@@ -84,17 +90,20 @@ fn main() -> ExitCode {
 }
 
 fn report(error: &Error) -> ExitCode {
-    match error {
+    let (text, status) = match error {
         // The reader of our pipe has seen enough (`| head`).
         Error::Write(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-        Error::Observe(observe::Error::Interrupted) => {
-            eprintln!("\nxtask: interrupted; nothing was left behind")
+        Error::Interrupted(left) if left.is_empty() => {
+            ("\nxtask: interrupted; nothing was left behind".to_owned(), status::INTERRUPTED)
         }
-        other => eprintln!("xtask: {other}"),
-    }
-    ExitCode::from(match error {
-        Error::Usage(_) => status::USAGE,
-        Error::Observe(observe::Error::Interrupted) => status::INTERRUPTED,
-        _ => status::FAILED,
-    })
+        Error::Interrupted(left) => {
+            let text = format!("\nxtask: interrupted; left behind:\n  {}", left.join("\n  "));
+            (format!("{text}\nhint: `cargo xtask clean` removes what is left"), status::INTERRUPTED)
+        }
+        Error::Usage(text) => (format!("xtask: {text}"), status::USAGE),
+        other => (format!("xtask: {other}"), status::FAILED),
+    };
+    // Not eprintln!, which panics where nobody listens: the exit status must still be ours.
+    writeln!(std::io::stderr(), "{text}").ok();
+    ExitCode::from(status)
 }

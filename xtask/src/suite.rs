@@ -7,7 +7,7 @@ use crate::{Error, Outcome, book, cargo, stages, status, tidy};
 use clap::Args;
 use observe::workspace;
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read, Write, stdout},
     process::{ExitCode, Stdio},
     thread,
 };
@@ -46,23 +46,24 @@ pub(crate) fn test(arguments: &TestArguments) -> Outcome {
     let (ok, mut sum) = run(&mut command)?;
     sum.failed += usize::from(!ok && sum.failed == 0); // a build that failed ran no test
     if stage.is_none() && arguments.filter.is_empty() {
-        check(&mut sum, "tidy", tidy::check(true)?);
-        check(&mut sum, "book", book::build(&["build"])?);
+        check(&mut sum, "tidy", tidy::check(true)?)?;
+        check(&mut sum, "book", book::build(&["build"])?)?;
     }
     for skip in &sum.skips {
-        println!("{skip}");
+        writeln!(stdout(), "{skip}")?;
     }
-    println!("\n{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.skips.len());
+    writeln!(stdout(), "\n{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.skips.len())?;
     Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(status::FAILED) })
 }
 
-fn check(sum: &mut Sum, name: &str, ok: bool) {
-    println!("{name}: {}", if ok { "ok" } else { "FAILED" });
+fn check(sum: &mut Sum, name: &str, ok: bool) -> Result<(), Error> {
+    writeln!(stdout(), "{name}: {}", if ok { "ok" } else { "FAILED" })?;
     if ok {
         sum.passed += 1;
     } else {
         sum.failed += 1;
     }
+    Ok(())
 }
 
 /// Runs the tests with their output passed through and read along.
@@ -73,7 +74,7 @@ fn run(command: &mut std::process::Command) -> Result<(bool, Sum), Error> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let listener =
         thread::spawn(move || err.map(|err| read_along(err, std::io::stderr())).unwrap_or_default());
-    let mut sum = out.map(|out| read_along(out, std::io::stdout())).unwrap_or_default();
+    let mut sum = out.map(|out| read_along(out, stdout())).unwrap_or_default();
     let other = listener.join().map_err(|_| Error::Failed("reading the tests' stderr failed".into()))?;
     sum.skips.extend(other.skips);
     Ok((child.wait()?.success(), sum))

@@ -1,13 +1,12 @@
-//! `stage1-chroot generate`: shell completions and manual pages, from the definition of the commands.
+//! `generate`: shell completions and manual pages, from the definition of a stage's commands.
 //!
 //! man(1) 1971. Book: "How to use this book".
 //! Invariant: what is generated says what `--help` says.
 
-use super::Cli;
 use crate::{Error, Result};
-use clap::{CommandFactory, Subcommand};
+use clap::{Command, Subcommand};
 use clap_complete::Shell;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Print shell completions or manual pages
@@ -31,13 +30,15 @@ enum What {
     },
 }
 
-/// Prints what was asked for.
-pub fn generate(args: &GenerateArgs) -> Result<u8> {
-    let mut command = Cli::command();
+/// Prints what was asked for of `command`; later stages hand in theirs.
+pub fn generate(args: &GenerateArgs, mut command: Command) -> Result<u8> {
+    let name = command.get_name().to_owned();
     match &args.what {
         What::Completions { shell } => {
-            clap_complete::generate(*shell, &mut command, "stage1-chroot", &mut io::stdout());
-            Ok(0)
+            // Not straight to stdout: clap_complete panics when it cannot write.
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut command, name, &mut text);
+            io::stdout().write_all(&text).map(|()| 0).map_err(|error| Error::io("write(1)", &error))
         }
         What::Man { directory } => {
             let done = match directory {

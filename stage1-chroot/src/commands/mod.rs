@@ -9,7 +9,7 @@ pub mod generate;
 pub mod run;
 
 use crate::{exec::Failure, sys};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,7 +53,7 @@ impl Cli {
             Verb::Build(args) => build::build(args).map_err(an_error),
             Verb::Run(args) => Err(run::run(args)),
             Verb::Escape(args) => escape::escape(args),
-            Verb::Generate(args) => generate::generate(args).map_err(an_error),
+            Verb::Generate(args) => generate::generate(args, Cli::command()).map_err(an_error),
         }
     }
 }

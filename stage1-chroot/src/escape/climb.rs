@@ -47,6 +47,6 @@ pub fn climb_with_chdir() -> Result<()> {
 }
 
 /// Are these the same directory? At a root, `..` is the directory itself.
-fn same(one: &FileStat, other: &FileStat) -> bool {
+pub fn same(one: &FileStat, other: &FileStat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }

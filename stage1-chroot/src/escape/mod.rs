@@ -12,6 +12,7 @@ mod proc_root;
 mod trace;
 
 use crate::{Error, Result};
+use canary::Canary;
 use std::os::fd::RawFd;
 use std::path::Path;
 use trace::Trace;
@@ -69,10 +70,10 @@ impl Way {
 /// process may end up with another root and working directory: call it in a process of its own.
 ///
 /// # Errors
-/// When the attempt would show nothing: the canary's path is relative, or it is not a regular file
-/// with some text in it. A call that fails is no error, but the verdict [`Verdict::Contained`].
+/// When the attempt would show nothing: the canary's path is relative, or leads outside the jail to no
+/// regular file with some text in it. A call that fails is no error, but the verdict [`Verdict::Contained`].
 pub fn attempt(way: Way, canary: &Path, log: &mut dyn FnMut(&str)) -> Result<Verdict> {
-    canary::check(canary)?;
+    let canary = &Canary::new(canary)?;
     let mut trace = Trace::new(log);
     let opened = match way {
         Way::DoubleChroot { depth } => double_chroot::escape(depth, canary, &mut trace),
@@ -80,7 +81,7 @@ pub fn attempt(way: Way, canary: &Path, log: &mut dyn FnMut(&str)) -> Result<Ver
         Way::KeptFd { fd } => kept_fd::escape(fd, canary, &mut trace),
         Way::ProcRoot { pid } => proc_root::escape(pid, canary, &mut trace),
     };
-    match opened.and_then(|file| canary::first_line(file, canary, &mut trace)) {
+    match opened.and_then(|file| canary.first_line(file, &mut trace)) {
         Ok(line) => Ok(Verdict::Leaks(line)),
         Err(error @ Error::Call { .. }) => Ok(Verdict::Contained(error)),
         Err(refused) => Err(refused),

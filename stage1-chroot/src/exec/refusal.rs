@@ -11,7 +11,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use object::read::ReadCache;
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 pub enum Found {
     /// No file.
     Nothing,
+    /// Not to be seen: a directory above it may not be searched.
+    Denied,
     /// A symbolic link whose target is not there.
     DeadLink(PathBuf),
     /// A directory, a device, a pipe or a socket.
@@ -73,8 +75,10 @@ impl Found {
     }
 
     fn look_at(path: &Path, depth: u8) -> Self {
-        let Ok(metadata) = fs::metadata(path) else {
-            return fs::read_link(path).map_or(Found::Nothing, Found::DeadLink);
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Found::Denied,
+            Err(_) => return fs::read_link(path).map_or(Found::Nothing, Found::DeadLink),
         };
         if !metadata.is_file() {
             return Found::NotRegular;
@@ -233,6 +237,7 @@ mod tests {
         let script = file(Format::Script(interpreter("/bin/sh\r", Found::Nothing)));
         says(Errno::ENOENT, &script, 127, "its `#!` interpreter \"/bin/sh\\r\" is not");
         says(Errno::ENOENT, &Found::DeadLink("../y".into()), 127, "a link to \"../y\"");
+        says(Errno::EACCES, &Found::Denied, 126, "may not search a directory above it");
     }
 
     #[test]

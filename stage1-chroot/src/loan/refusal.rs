@@ -73,6 +73,9 @@ pub fn explain(errno: Errno, read: &Readings) -> String {
             "this kernel has no user namespaces (CONFIG_USER_NS), or the process has threads; run as root: `sudo …`"
                 .into()
         }
+        Errno::ENOENT => "the ids of a user namespace are mapped in /proc, which is not mounted here; \
+                          `sudo mount -t proc proc /proc` mounts it"
+            .into(),
         Errno::EPERM | Errno::EACCES => explain_permission(read, sysctl),
         _ => "see user_namespaces(7); or run as root: `sudo …`".into(),
     }
@@ -157,6 +160,7 @@ mod tests {
         says(Errno::EPERM, &Readings::default(), "/proc cannot be read here");
         says(Errno::EINVAL, &host(), "CONFIG_USER_NS");
         says(Errno::EIO, &host(), "user_namespaces(7)");
+        says(Errno::ENOENT, &Readings::default(), "/proc, which is not mounted here");
     }
 
     #[test]

@@ -84,7 +84,9 @@ fn build_that_cannot_write_on_says_what_is_left() {
     let work = Work::new();
     work.program("tool");
     let limit = work.sh("trap '' XFSZ; ulimit -f 1; exec $BUILD build new-root ./tool");
-    limit.code(1).stderr(contains("EFBIG").and(contains("0 of ")).and(contains("none is half-made; repeat")));
+    limit
+        .code(1)
+        .stderr(contains("EFBIG").and(contains("0 of ")).and(contains("each of them whole; repeat")));
     assert_eq!(leftovers(&work.path("new-root")), Vec::<PathBuf>::new());
 }
 

@@ -159,3 +159,41 @@ fn build_goes_through_dots_as_the_kernel_does() {
     assert!(work.inside("tool").is_file() && work.inside("a/b").is_dir());
     assert!(work.inside("deep/../../tool").is_file(), "the path as typed works in the root, too");
 }
+
+#[test]
+fn build_makes_a_root_for_others_whatever_the_umask() {
+    let work = Work::new();
+    work.program("tool");
+    for umask in ["077", "007"] {
+        work.sh(&format!("umask {umask}; exec $BUILD build new-root ./tool")).success();
+        let mut directory = work.inside("tool");
+        while directory.pop() && directory.starts_with(work.path("new-root")) {
+            let mode = fs::metadata(&directory).unwrap().mode() & 0o7777;
+            assert_eq!(mode, 0o755, "{directory:?}");
+        }
+        fs::remove_dir_all(work.path("new-root")).unwrap();
+    }
+}
+
+#[test]
+fn build_does_not_wait_for_whoever_holds_the_roots_lock() {
+    let work = Work::new();
+    work.program("tool");
+    work.sh("mkdir new-root && exec timeout 20 flock new-root $BUILD build new-root ./tool")
+        .code(1)
+        .stderr(contains("EAGAIN").and(contains("another build is filling this root")));
+    work.build(&["./tool"]).success();
+}
+
+#[test]
+fn build_shows_the_control_characters_of_names_and_does_not_obey_them() {
+    let work = Work::new();
+    for name in ["a\x1b[2Jb", "c\nhint: d"] {
+        work.program(name);
+        let shown = name.replace('\x1b', "\\u{1b}").replace('\n', "\\n");
+        let told = work.build(&[&format!("./{name}")]).success().stdout(contains(shown.as_str()));
+        assert!(!String::from_utf8_lossy(&told.get_output().stdout).contains(name));
+        let told = work.build(&[&format!("./{name}-not")]).code(1).stderr(contains(shown.as_str()));
+        assert!(!String::from_utf8_lossy(&told.get_output().stderr).contains(name));
+    }
+}

@@ -115,3 +115,21 @@ fn build_without_permission_says_which() {
     fs::set_permissions(&tool, Permissions::from_mode(0o111)).unwrap();
     by_mode_only(&work, "build new-root ./tool").code(1).stderr(denied.and(contains("the right to read it")));
 }
+
+#[test]
+fn build_is_not_held_up_by_a_hostile_interpreter() {
+    let work = Work::new();
+    let loader = stage1_chroot::loader::object::Object::open("/bin/sh".as_ref()).unwrap();
+    let loader = loader.elf.interpreter.unwrap();
+    work.sh(&format!(
+        "echo 'int main(void) {{ return 0; }}' >main.c && mkfifo pipe && cp {} large && truncate -s 40G large &&
+         for name in pipe large; do cc -Wl,--dynamic-linker=$PWD/$name main.c -o of-$name; done",
+        loader.display()
+    ))
+    .success();
+    // The limit ends a build that would read all of it.
+    for (program, why) in [("of-pipe", "not a regular file"), ("of-large", "larger than 64 MiB")] {
+        let line = format!("ulimit -v 2000000; exec timeout 20 $BUILD build new-root ./{program}");
+        work.sh(&line).code(1).stderr(contains(why).and(contains("PT_INTERP")));
+    }
+}

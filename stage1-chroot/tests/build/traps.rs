@@ -66,3 +66,11 @@ fn build_says_what_stands_in_the_way() {
     symlink(&top, work.path("new-root").join(&top)).unwrap();
     work.build(&["./tool"]).code(1).stderr(contains("ELOOP").and(contains("turn in a circle")));
 }
+
+#[test]
+fn build_names_a_directory_in_the_place_of_a_part() {
+    let work = Work::new();
+    work.program("tool");
+    fs::create_dir_all(work.inside(".stage1-part-tool")).unwrap();
+    work.build(&["./tool"]).code(1).stderr(contains("is in the way: remove it"));
+}

@@ -9,6 +9,8 @@
 //! | [`relation`] | the text of a run, normalised by relation to the host |
 //! | [`need`] | what a step needs of the machine, tried out; reason and remedy |
 //! | [`residue`] | the host before and after |
+//! | [`tree`] | a directory, removed without crossing a mount |
+//! | [`processes`] | who is whose child; the end of orphans |
 //! | [`workspace`] | where the programs are, and how they are built |
 //! | [`skip`](mod@skip) | a skip that nobody can overlook |
 //!
@@ -16,12 +18,14 @@
 
 pub mod need;
 pub mod play;
+pub mod processes;
 pub mod rehearsal;
 pub mod relation;
 pub mod residue;
 pub mod scene;
 pub mod script;
 pub mod skip;
+pub mod tree;
 pub mod workspace;
 
 /// What went wrong on the observer's side (never what was observed).

@@ -3,7 +3,10 @@
 //! The probe tries the calls themselves. Book: "How to use this book".
 //! Invariant: doctor, demo and tests ask this one list, so that the prediction equals what happens.
 
-use crate::{scene, workspace::Programs};
+use crate::{
+    scene,
+    workspace::{self, Programs},
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, process::Command};
 
@@ -89,7 +92,12 @@ impl Need {
             Need::Ground => {
                 scene::ground().map_or_else(|e| Answer::no(e.to_string(), None), |_| Answer::yes())
             }
-            Need::Subids => self.ask_stage2(programs, "run --user --map-subids -- true"),
+            Need::Subids if rootless() => self.ask_stage2(programs, "run --user --map-subids -- true"),
+            // Root maps what it likes, unless it is root in a user namespace only.
+            Need::Subids => {
+                let maps = "--uid-map 0:100000:65536 --gid-map 0:100000:65536";
+                self.ask_stage2(programs, &format!("run --user {maps} -- true"))
+            }
             Need::Veth => {
                 self.ask_stage2(programs, "run --user --map-root --net -- stage2-namespaces net veth a b")
             }
@@ -115,10 +123,6 @@ impl Need {
 impl Need {
     /// Does with stage 2's own command what the step will do, in namespaces that end with it.
     fn ask_stage2(self, programs: &Programs, arguments: &str) -> Answer {
-        // Root maps what it likes.
-        if self == Need::Subids && !rootless() {
-            return Answer::yes();
-        }
         let Some(command) = programs.find("stage2-namespaces") else {
             return Answer::no("stage2-namespaces is not built", None);
         };
@@ -149,7 +153,8 @@ pub fn rootless() -> bool {
 }
 
 fn tool(name: &str, remedy: &str) -> Answer {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
-    if found { Answer::yes() } else { Answer::no(format!("{name} is not found in PATH"), Some(remedy)) }
+    if workspace::installed(name) {
+        return Answer::yes();
+    }
+    Answer::no(format!("{name} is not found in PATH"), Some(remedy))
 }

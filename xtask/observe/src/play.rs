@@ -1,21 +1,27 @@
 //! A step's commands, run for real, and the verdict.
 //!
-//! setpgid(2), kill(2), waitpid(2). Book: "How to use this book".
+//! setpgid(2), poll(2), waitid(2), kill(2). Book: "How to use this book".
 //! Invariant: when a command is over, so is everything it started; what was left is a broken promise.
 
 use crate::{
-    Error, Result,
+    Error, Result, processes,
     scene::Scene,
     script::{Command, Place, Relation, Script, Step},
 };
 use nix::{
-    errno::Errno,
-    sys::signal::{Signal, killpg},
+    poll::{PollFd, PollFlags, poll},
+    sys::{
+        signal::{Signal, killpg},
+        wait::{Id, WaitPidFlag, WaitStatus, waitid},
+    },
     unistd::Pid,
 };
 use std::{
-    io::Read,
-    os::unix::process::{CommandExt, ExitStatusExt},
+    io::{self, ErrorKind, PipeReader, Read},
+    os::{
+        fd::AsFd,
+        unix::process::{CommandExt, ExitStatusExt},
+    },
     process::{Child, ExitStatus},
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -24,6 +30,9 @@ use std::{
 
 /// The longest a command may take; a demo that hangs is a broken promise, not a wait.
 pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long its output may stay open when a command is over and its group is killed.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// A command that ran.
 #[derive(Clone, Debug)]
@@ -137,22 +146,17 @@ pub fn without_notes(output: &str) -> String {
 
 fn run(line: &str, scene: &Scene, stop: &AtomicBool) -> Result<(i32, String, Vec<String>)> {
     let failed = |error| Error::Path { call: "sh -c", path: line.to_owned(), source: error };
-    let (mut reader, writer) = std::io::pipe().map_err(failed)?;
+    let (reader, writer) = io::pipe().map_err(failed)?;
     let mut shell = scene.shell(line);
     shell.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     // A group of its own: Ctrl-C reaches us alone, and we end the whole group.
-    let mut child = shell.process_group(0).spawn().map_err(failed)?;
+    let child = shell.process_group(0).spawn().map_err(failed)?;
     drop(shell); // our copies of the pipe's writing end
-    let output = thread::spawn(move || {
-        let mut bytes = Vec::new();
-        drop(reader.read_to_end(&mut bytes));
-        String::from_utf8_lossy(&bytes).into_owned()
-    });
-    let ended = wait(&mut child, stop);
-    let left = end_group(&child);
-    let output = output.join().unwrap_or_default();
-    let mut broken: Vec<_> = left.then(|| format!("`{line}` left a process behind")).into_iter().collect();
-    match ended {
+    let ended = attend(child, reader, LIMIT, stop).map_err(failed)?;
+    let output = String::from_utf8_lossy(&ended.output).into_owned();
+    let mut broken: Vec<_> =
+        ended.left.then(|| format!("`{line}` left a process behind")).into_iter().collect();
+    match ended.status {
         Some(status) => Ok((shell_status(status), output, broken)),
         None if stop.load(Ordering::Relaxed) => Err(Error::Interrupted),
         None => {
@@ -162,30 +166,121 @@ fn run(line: &str, scene: &Scene, stop: &AtomicBool) -> Result<(i32, String, Vec
     }
 }
 
+/// How a command ended.
+struct Ended {
+    /// None when it had to be killed.
+    status: Option<ExitStatus>,
+    output: Vec<u8>,
+    /// Something it started was still there.
+    left: bool,
+}
+
+/// Reads what the child prints until it is over and its output is closed, `stop` is raised or the time
+/// is up. Whatever still holds the output then is not waited for: it may never let go.
+fn attend(mut child: Child, mut pipe: PipeReader, limit: Duration, stop: &AtomicBool) -> io::Result<Ended> {
+    let group = Pid::from_raw(child.id().cast_signed());
+    let mut deadline = Instant::now() + limit;
+    let (mut output, mut closed, mut over, mut left) = (Vec::new(), false, false, false);
+    while !(over && closed) {
+        if stop.load(Ordering::Relaxed) || Instant::now() > deadline {
+            break;
+        }
+        if closed {
+            thread::sleep(Duration::from_millis(1));
+        } else {
+            closed = drain(&mut pipe, &mut output)?;
+        }
+        // Looked at, not collected: until then the number of its group means nobody else.
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        if !over && waitid(Id::Pid(group), flags) != Ok(WaitStatus::StillAlive) {
+            over = true;
+            left = end_group(group);
+            deadline = deadline.min(Instant::now() + GRACE);
+        }
+    }
+    left |= (over && !closed) | (!over && end_group(group));
+    let status = child.wait()?;
+    Ok(Ended { status: over.then_some(status), output, left })
+}
+
+/// Reads what is there, waiting 20 ms for more; true at the end.
+fn drain(pipe: &mut PipeReader, output: &mut Vec<u8>) -> io::Result<bool> {
+    // A signal ends the wait early, and the caller looks at `stop`.
+    if poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], 20_u8).unwrap_or(0) == 0 {
+        return Ok(false);
+    }
+    let mut bytes = [0; 1 << 14];
+    match pipe.read(&mut bytes) {
+        Ok(length) => {
+            output.extend(&bytes[..length]);
+            Ok(length == 0)
+        }
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn shell_status(status: ExitStatus) -> i32 {
     status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
 }
 
-/// Waits until the child ends, `stop` is raised or the time is over; the child is dead afterwards.
-fn wait(child: &mut Child, stop: &AtomicBool) -> Option<ExitStatus> {
-    let start = Instant::now();
-    let mut pause = Duration::from_micros(500);
-    loop {
-        if let Ok(Some(status)) = child.try_wait() {
-            return Some(status);
-        }
-        if stop.load(Ordering::Relaxed) || start.elapsed() > LIMIT {
-            end_group(child);
-            drop(child.wait());
-            return None;
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
-    }
+/// Kills a group, whose leader has not been collected; true if there was more of it than its leader.
+fn end_group(group: Pid) -> bool {
+    let others = processes::all().into_iter();
+    let left = others
+        .filter(|process| process.group == group.as_raw() && process.pid != group.as_raw() && !process.zombie)
+        .count();
+    // Fails only when a member has become somebody whom we may not kill.
+    killpg(group, Signal::SIGKILL).ok();
+    left > 0
 }
 
-/// Kills what is left of the child's process group; true if there was something.
-fn end_group(child: &Child) -> bool {
-    let Ok(group) = i32::try_from(child.id()) else { return false };
-    killpg(Pid::from_raw(group), Signal::SIGKILL) != Err(Errno::ESRCH)
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test whose ground cannot be made fails")]
+mod tests {
+    use super::*;
+
+    /// `sh -c LINE` attended for so long; `stop` is raised after the first second.
+    fn attended(line: &str, limit: Duration, interrupted: bool) -> (Ended, Duration) {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", line]).stdout(writer).process_group(0);
+        let child = shell.spawn().unwrap();
+        drop(shell);
+        let (start, stop) = (Instant::now(), AtomicBool::new(false));
+        let ended = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_secs(1));
+                stop.store(interrupted, Ordering::Relaxed);
+            });
+            attend(child, reader, limit, &stop).unwrap()
+        });
+        (ended, start.elapsed())
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_command_is_read_to_its_end() {
+        let (ended, _) = attended("head -c 300000 /dev/zero; exit 3", MINUTE, false);
+        assert_eq!((ended.status.unwrap().code(), ended.output.len(), ended.left), (Some(3), 300_000, false));
+    }
+
+    #[test]
+    fn a_process_in_the_background_is_noticed() {
+        let (ended, time) = attended("sleep 20 & echo x", MINUTE, false);
+        assert!(ended.left && ended.status.is_some() && time < GRACE, "{time:?}");
+    }
+
+    #[test]
+    fn whoever_left_the_group_and_holds_the_output_is_not_waited_for() {
+        // It lives on for its time: only a subreaper knows of it (processes::end_children).
+        let escapee = "setsid sleep 5 &";
+        let (ended, time) = attended(&format!("{escapee} echo x"), MINUTE, false);
+        assert!(ended.left && ended.output == b"x\n" && time < GRACE * 2, "{time:?}");
+        let (ended, time) = attended(&format!("{escapee} sleep 9"), MINUTE, true);
+        assert!(ended.status.is_none() && time < GRACE, "{time:?}");
+        let (ended, time) = attended(&format!("{escapee} sleep 9"), Duration::from_secs(2), false);
+        assert!(ended.status.is_none() && time < GRACE, "{time:?}");
+    }
 }

@@ -1,17 +1,25 @@
 //! What demos and tests could have left on the host, found by name.
 //!
-//! /proc/PID/mountinfo, /proc/PID/{root,cwd,cmdline}, flock(2), umount2(2). Book: "How to use this book".
-//! Invariant: only what is named `stageN-…` and not in use is ours to report or remove.
+//! /proc/PID/mountinfo, /proc/PID/{root,environ}, flock(2), umount2(2). Book: "How to use this book".
+//! Invariant: only what is named `stageN-…` is ours to report or remove; a scene, its mounts and its
+//! processes only while nobody holds the scene's lock.
 
-use crate::scene;
+use crate::{Error, Result, processes, scene};
 use nix::{
+    fcntl::OFlag,
     mount::{MntFlags, umount2},
     sys::signal::{Signal, kill},
     unistd::{Pid, geteuid},
 };
 use std::{
-    fmt, fs,
-    os::unix::fs::MetadataExt,
+    ffi::OsString,
+    fmt,
+    fs::{self, File},
+    io,
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::{MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -20,7 +28,7 @@ use std::{
 /// Something that was left.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Residue {
-    /// A process that lives in a scene, or is a canary of one.
+    /// A process that a scene started, or whose root is in one.
     Process(i32, String),
     /// A mount in or below a scene.
     Mount(PathBuf),
@@ -48,20 +56,23 @@ impl fmt::Display for Residue {
 }
 
 /// Everything of ours on this host, in an order in which it can be removed.
-pub fn find() -> Vec<Residue> {
+///
+/// # Errors
+/// When the mounts cannot be read: a scene must not be taken for one without any.
+pub fn find() -> Result<Vec<Residue>> {
     let scenes = scenes();
-    let mut found: Vec<_> = processes(&scenes);
-    found.extend(mounts().into_iter().filter(|path| below(&scenes, path)).map(Residue::Mount));
+    let mut found: Vec<_> = inhabitants(&scenes);
+    found.extend(mounts()?.into_iter().filter(|path| below(&scenes, path)).map(Residue::Mount));
     found.extend(scenes.iter().cloned().map(Residue::Directory));
     if !geteuid().is_root() {
-        return found; // what follows only root can have made
+        return Ok(found); // what follows only root can have made
     }
     found.extend(named(Path::new("/run/netns"), "").into_iter().map(Residue::Handle));
     let link =
         |path: PathBuf| path.file_name().map(|name| Residue::Link(name.to_string_lossy().into_owned()));
     found.extend(named(Path::new("/sys/class/net"), "").into_iter().filter_map(link));
     found.extend(cgroups().into_iter().map(Residue::Cgroup));
-    found
+    Ok(found)
 }
 
 impl Residue {
@@ -69,11 +80,15 @@ impl Residue {
     ///
     /// # Errors
     /// The kernel's own, when it cannot be removed.
-    pub fn remove(&self) -> std::io::Result<()> {
+    pub fn remove(&self) -> io::Result<()> {
         match self {
-            Residue::Process(pid, _) => kill(Pid::from_raw(*pid), Signal::SIGKILL).map_err(Into::into),
+            // Looked at again: in the meantime its number could have become another's.
+            Residue::Process(pid, _) if inhabitants(&scenes()).contains(self) => {
+                kill(Pid::from_raw(*pid), Signal::SIGKILL).map_err(Into::into)
+            }
+            Residue::Process(..) => Ok(()),
             Residue::Mount(path) => umount2(path, MntFlags::MNT_DETACH).map_err(Into::into),
-            Residue::Directory(path) => fs::remove_dir_all(path),
+            Residue::Directory(path) => remove_scene(path),
             Residue::Handle(path) => {
                 umount2(path, MntFlags::MNT_DETACH)?;
                 fs::remove_file(path)
@@ -84,9 +99,17 @@ impl Residue {
     }
 }
 
-fn delete_link(name: &str) -> std::io::Result<()> {
+/// Not a file of it before the last mount is gone: the tree's remover stops at a mount, but only there.
+fn remove_scene(path: &Path) -> io::Result<()> {
+    match mounts().map_err(io::Error::other)?.iter().find(|mount| mount.starts_with(path)) {
+        Some(mount) => Err(io::Error::other(format!("something is still mounted at {}", mount.display()))),
+        None => scene::remove(path),
+    }
+}
+
+fn delete_link(name: &str) -> io::Result<()> {
     let output = Command::new("ip").args(["link", "delete", name]).output()?;
-    let told = || std::io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    let told = || io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned());
     if output.status.success() { Ok(()) } else { Err(told()) }
 }
 
@@ -109,11 +132,22 @@ fn named(directory: &Path, prefix: &str) -> Vec<PathBuf> {
 /// Directories of scenes that no living demo or test holds.
 fn scenes() -> Vec<PathBuf> {
     let Ok(ground) = scene::ground() else { return Vec::new() };
-    let free = |path: &PathBuf| fs::File::open(path.join(".lock")).is_ok_and(|lock| lock.try_lock().is_ok());
-    let finished = named(&ground, "").into_iter().filter(is_scene).filter(free);
+    let finished = named(&ground, "").into_iter().filter(is_scene).filter(|path| is_free(path));
     // A demo killed before it held its lock; a living one does so within the moment.
     let abandoned = named(&ground, ".").into_iter().filter(is_scene).filter(|path| is_old(path));
     finished.chain(abandoned).collect()
+}
+
+/// Whether nobody holds a scene's lock; one that lost its lock in a removal cut short goes by its age.
+fn is_free(scene: &Path) -> bool {
+    // Whoever was root in a jail in it could have laid a pipe or a link in the lock's place.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let lock = File::options().read(true).custom_flags(flags.bits()).open(scene.join(scene::LOCK));
+    let own = |meta: fs::Metadata| meta.is_file() && meta.uid() == geteuid().as_raw();
+    match lock.ok().filter(|lock| lock.metadata().is_ok_and(own)) {
+        Some(lock) => lock.try_lock().is_ok(),
+        None => is_old(scene),
+    }
 }
 
 /// A directory of that name that belongs to us. Somebody else's is not ours to touch, least of all when
@@ -135,35 +169,44 @@ fn below(scenes: &[PathBuf], path: &Path) -> bool {
 }
 
 /// Mount points of this namespace, the last made first: the order in which they can be unmounted.
-fn mounts() -> Vec<PathBuf> {
-    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let point = |line: &str| line.split(' ').nth(4).map(unescape);
-    let mut points: Vec<_> = text.lines().filter_map(point).collect();
-    points.reverse();
-    points
+fn mounts() -> Result<Vec<PathBuf>> {
+    let path = Path::new("/proc/self/mountinfo");
+    // Bytes: a name of somebody else's that is not UTF-8 must not hide ours.
+    let bytes = fs::read(path).map_err(Error::path("open", path))?;
+    let point = |line: &[u8]| line.split(|&byte| byte == b' ').nth(4).map(unescape);
+    Ok(bytes.split(|&byte| byte == b'\n').rev().filter_map(point).collect())
 }
 
-/// mountinfo writes blanks and backslashes in octal (proc_pid_mountinfo(5)).
-fn unescape(text: &str) -> PathBuf {
-    let codes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
-    codes.iter().fold(text.to_owned(), |text, (code, plain)| text.replace(code, plain)).into()
+/// mountinfo writes blanks and backslashes as three octal digits (proc_pid_mountinfo(5)).
+fn unescape(text: &[u8]) -> PathBuf {
+    let (mut plain, mut rest) = (Vec::new(), text);
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = digits.filter(|_| byte == b'\\').and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        plain.push(code.unwrap_or(byte));
+        rest = if code.is_some() { &after[3..] } else { after };
+    }
+    OsString::from_vec(plain).into()
 }
 
-fn processes(scenes: &[PathBuf]) -> Vec<Residue> {
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let lives = |pid: &i32| {
-        let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).ok();
-        ["root", "cwd"].into_iter().filter_map(link).any(|path| below(scenes, &path))
+/// Processes that a scene started or whose root is in one; not whoever merely stands there, and never
+/// those that we descend from: a reader looks around in a scene that was kept, and types `clean` there.
+fn inhabitants(scenes: &[PathBuf]) -> Vec<Residue> {
+    let spared = processes::own_line();
+    let mark = |scene: &PathBuf| [scene::SCENE.as_bytes(), scene.as_os_str().as_bytes()].join(&b'=');
+    let marks: Vec<_> = scenes.iter().map(mark).collect();
+    let lives = |pid: i32| {
+        let root = fs::read_link(format!("/proc/{pid}/root"));
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        root.is_ok_and(|root| below(scenes, &root))
+            || environ.split(|&byte| byte == 0).any(|variable| marks.iter().any(|mark| mark == variable))
     };
-    let command = |pid: i32| {
-        let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).replace('\0', " ").trim_end().to_owned()
-    };
-    pids.filter(lives).map(|pid| Residue::Process(pid, command(pid))).collect()
+    let pids = processes::all().into_iter().map(|process| process.pid);
+    let ours = pids.filter(|pid| !spared.contains(pid) && lives(*pid));
+    ours.map(|pid| Residue::Process(pid, processes::command(pid))).collect()
 }
 
-/// Control groups of ours, the deepest first. Three levels hold everything that demos make.
+/// Control groups of ours, the deepest first. Four levels hold everything that demos make.
 fn cgroups() -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
     let mut found = Vec::new();
@@ -191,6 +234,7 @@ mod tests {
 
     #[test]
     fn mount_points_with_blanks_are_read_back() {
-        assert_eq!(unescape("/tmp/a\\040b\\134c"), Path::new("/tmp/a b\\c"));
+        assert_eq!(unescape(b"/tmp/a\\040b\\134c\\011"), Path::new("/tmp/a b\\c\t"));
+        assert_eq!(unescape(b"/tmp/\xff\\"), Path::new(std::ffi::OsStr::from_bytes(b"/tmp/\xff\\")));
     }
 }

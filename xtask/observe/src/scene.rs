@@ -1,10 +1,10 @@
 //! The place a step is played in: an empty directory, a canary file and a canary process.
 //!
 //! mkdir(2), flock(2), kill(2). Book: "How to use this book".
-//! Invariant: a scene takes everything it made with it when it is dropped; `clean` finds what a
-//! killed one could not take.
+//! Invariant: a scene takes everything it made with it when it is dropped, and nothing that was mounted
+//! into it; `clean` finds what a killed one could not take.
 
-use crate::{Error, Result, workspace::Programs};
+use crate::{Error, Result, tree, workspace::Programs};
 use nix::{
     sys::statvfs::{FsFlags, statvfs},
     unistd::mkdtemp,
@@ -18,6 +18,12 @@ use std::{
 
 /// What the canary file says. Whoever reads it from inside has got out.
 pub const CANARY: &str = "the host's canary sings";
+
+/// The variable by which a process that a scene started is known: the scene's directory.
+pub const SCENE: &str = "STAGES_SCENE";
+
+/// The file in a scene's directory that is locked as long as somebody uses it.
+pub const LOCK: &str = ".lock";
 
 /// A scene; see the module.
 #[derive(Debug)]
@@ -41,21 +47,21 @@ impl Scene {
         let template = parent.join(format!(".{stage}-demo.XXXXXX"));
         let directory = mkdtemp(&template).map_err(|e| Error::path("mkdtemp", &template)(e.into()))?;
         let made = Scene::furnish(&directory, programs);
-        made.inspect_err(|_| drop(fs::remove_dir_all(&directory)))
+        made.inspect_err(|_| drop(remove(&directory)))
     }
 
     fn furnish(hidden: &Path, programs: &Programs) -> Result<Scene> {
         // A jail's ordinary user must be able to walk through it, as through /tmp itself.
         fs::set_permissions(hidden, fs::Permissions::from_mode(0o755))
             .map_err(Error::path("chmod", hidden))?;
-        let path = hidden.join(".lock");
+        let path = hidden.join(LOCK);
         let lock = File::create(&path).map_err(Error::path("open", &path))?;
         lock.try_lock().map_err(|e| Error::path("flock", &path)(std::io::Error::other(e.to_string())))?;
         let name = hidden.file_name().unwrap_or_default().to_string_lossy();
         let directory = hidden.with_file_name(name.trim_start_matches('.'));
         fs::rename(hidden, &directory).map_err(Error::path("rename", hidden))?;
         let made = Scene::fill(&directory, lock, programs);
-        made.inspect_err(|_| drop(fs::remove_dir_all(&directory)))
+        made.inspect_err(|_| drop(remove(&directory)))
     }
 
     fn fill(directory: &Path, lock: File, programs: &Programs) -> Result<Scene> {
@@ -102,9 +108,13 @@ impl Scene {
     pub fn shell(&self, line: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", line]).current_dir(self.work()).stdin(Stdio::null());
-        command.env("PATH", self.programs.path()).env("LC_ALL", "C").env("NO_COLOR", "1");
+        command
+            .env("PATH", self.programs.path())
+            .env("LC_ALL", "C")
+            .env("NO_COLOR", "1")
+            .env("COLUMNS", "76");
         command.env("WORK", self.work()).env("CANARY", self.canary_file());
-        command.env("CANARY_PID", self.canary_pid().to_string());
+        command.env("CANARY_PID", self.canary_pid().to_string()).env(SCENE, &self.directory);
         command
     }
 
@@ -126,9 +136,17 @@ impl Drop for Scene {
         drop(self.canary.wait());
         if !self.keep {
             // What cannot be removed is found by the residue check, which says so.
-            drop(fs::remove_dir_all(&self.directory));
+            drop(remove(&self.directory));
         }
     }
+}
+
+/// Removes a scene's directory, the lock last: without it, a scene is known by its age only.
+///
+/// # Errors
+/// EXDEV when something is mounted in it.
+pub fn remove(directory: &Path) -> std::io::Result<()> {
+    tree::remove(directory, c".lock").map_err(Into::into)
 }
 
 /// The directory that scenes are made in.
@@ -156,5 +174,5 @@ fn start_canary(directory: &Path, programs: &Programs) -> Result<Child> {
     let probe = programs.find("probe").ok_or_else(|| Error::Build("probe: not built".into()))?;
     let mut command = Command::new(&probe);
     command.args(["canary", "600"]).current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null());
-    command.env("CANARY_SECRET", CANARY).spawn().map_err(Error::path("execve", &probe))
+    command.env("CANARY_SECRET", CANARY).env(SCENE, directory).spawn().map_err(Error::path("execve", &probe))
 }

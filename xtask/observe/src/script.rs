@@ -215,7 +215,9 @@ impl Script {
     pub fn typed(&self, run: &str, rootless: bool) -> String {
         match &self.stage.ordinary {
             // The first time only: what it starts has the rights already. Nor where they are asked for anyway.
-            Some(instead) if rootless && !asks(run) => run.replacen(&instead.of, &instead.types, 1),
+            Some(instead) if rootless && !asks(run, &instead.of) => {
+                run.replacen(&instead.of, &instead.types, 1)
+            }
             _ => run.to_owned(),
         }
     }
@@ -231,9 +233,11 @@ impl Script {
     }
 }
 
-/// Whether a command asks for a user namespace by itself.
-fn asks(run: &str) -> bool {
-    run.split_whitespace().any(|word| word == "--user" || word == "--all")
+/// Whether the first `command` in a line asks for a user namespace by its own options.
+fn asks(line: &str, command: &str) -> bool {
+    let after = line.split_once(command).map_or("", |(_, after)| after);
+    let options = after.split(" -- ").next().unwrap_or_default();
+    options.split_whitespace().any(|word| word == "--user" || word == "--all")
 }
 
 impl Step {

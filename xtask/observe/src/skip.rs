@@ -17,6 +17,34 @@ pub fn skip(what: &str, reason: &str) {
     assert!(!forbidden() && seen.is_ok(), "SKIP {what}: {reason} ({NO_SKIP} is set)");
 }
 
+/// Who a test can only be run by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runner {
+    /// The administrator.
+    Root,
+    /// Anybody else.
+    Ordinary,
+}
+
+/// The variable that names the users, of `root` and `ordinary`, as whom the suite is run in turn.
+pub const RUN_AS: &str = "STAGES_RUN_AS";
+
+/// Says that `what` is for the other user's run of the suite.
+///
+/// # Panics
+/// When [`NO_SKIP`] is set, and [`RUN_AS`] does not say that there is such a run.
+pub fn skip_for(runner: Runner, what: &str, reason: &str) {
+    let name = if runner == Runner::Root { "root" } else { "ordinary" };
+    let runs = std::env::var(RUN_AS).unwrap_or_default();
+    if runs.split(',').any(|run| run == name) {
+        // Seen, but no failure: the other run proves it.
+        let line = format!("\nSKIP {what}: {reason} (proven by the run as {name})\n");
+        drop(std::io::Write::write_all(&mut std::io::stderr().lock(), line.as_bytes()));
+    } else {
+        skip(what, &format!("{reason}; run the tests as {name}, too"));
+    }
+}
+
 /// Whether a skip is a failure here.
 pub fn forbidden() -> bool {
     std::env::var_os(NO_SKIP).is_some_and(|value| value == "1")

@@ -3,7 +3,7 @@
 //! openat(2), chroot(2), kill(2), if_nameindex(3), uname(2). Book: "Ways out".
 //! Invariant: touches only the canary it is given: its file, its pid, a descriptor.
 
-use crate::{Failure, Options, Result};
+use crate::{Failure, Options, Result, say};
 use nix::{errno::Errno, sys::signal::Signal, sys::signal::kill, unistd::Pid};
 use stage1_chroot::escape::{self, Verdict, Way};
 use std::{fs, path::PathBuf, process::ExitCode};
@@ -37,7 +37,7 @@ const ROWS: [Row; 9] = [
 
 /// `probe rows`
 pub(crate) fn rows() -> Result<ExitCode> {
-    ROWS.iter().for_each(|row| println!("{:<8}{}", row.id, row.tries));
+    ROWS.iter().try_for_each(|row| say(format_args!("{:<8}{}", row.id, row.tries)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -48,11 +48,11 @@ pub(crate) fn print(options: &Options) -> Result<ExitCode> {
     let row = row.ok_or_else(|| Failure::Usage(format!("no row is called {id:?}; see `probe rows`")))?;
     match (row.run)(options)? {
         Cell::Leaks(how) => {
-            println!("LEAKS {id}: {how}");
+            say(format_args!("LEAKS {id}: {how}"))?;
             Ok(ExitCode::SUCCESS)
         }
         Cell::Contained(why) => {
-            println!("CONTAINED {id}: {why}");
+            say(format_args!("CONTAINED {id}: {why}"))?;
             Ok(ExitCode::FAILURE)
         }
     }
@@ -69,7 +69,7 @@ pub(crate) fn sees(pid: i32) -> Result<ExitCode> {
             Err(errno) => (false, format!("{pid}: no /proc here, and kill({pid}, 0): {errno:?}")),
         },
     };
-    println!("{told}");
+    say(told)?;
     Ok(ExitCode::from(u8::from(!there)))
 }
 // ANCHOR_END: processes
@@ -99,7 +99,14 @@ fn pid(options: &Options) -> Result<i32> {
 }
 
 fn way(way: Way, options: &Options) -> Result<Cell> {
-    let verdict = escape::attempt(way, canary(options)?, &mut |line| println!("{line}"));
+    let mut told = Ok(());
+    let mut log = |line: &str| {
+        if told.is_ok() {
+            told = say(line);
+        }
+    };
+    let verdict = escape::attempt(way, canary(options)?, &mut log);
+    told?;
     match verdict.map_err(|error| Failure::Failed(error.to_string()))? {
         Verdict::Leaks(line) => Ok(Cell::Leaks(format!("read {line:?}"))),
         Verdict::Contained(error) => Ok(Cell::Contained(error.to_string())),
@@ -125,9 +132,10 @@ fn absolute(options: &Options) -> Result<Cell> {
 
 fn see(options: &Options) -> Result<Cell> {
     let pid = pid(options)?;
-    Ok(match state(pid) {
-        Some(_) => Cell::Leaks(format!("/proc/{pid} is {}", name(pid))),
-        None => Cell::Contained(format!("open(\"/proc/{pid}/stat\"): ENOENT")),
+    let path = format!("/proc/{pid}/stat");
+    Ok(match fs::read(&path) {
+        Ok(_) => Cell::Leaks(format!("/proc/{pid} is {}", name(pid))),
+        Err(error) => Cell::Contained(format!("open({path:?}): {:?}", errno(&error))),
     })
 }
 
@@ -147,11 +155,12 @@ fn environment(options: &Options) -> Result<Cell> {
     let path = format!("/proc/{}/environ", pid(options)?);
     Ok(match fs::read(&path) {
         Ok(bytes) => Cell::Leaks(format!("read {} bytes of {path}", bytes.len())),
-        Err(error) => Cell::Contained(format!(
-            "open({path:?}): {:?}",
-            Errno::from_raw(error.raw_os_error().unwrap_or(0))
-        )),
+        Err(error) => Cell::Contained(format!("open({path:?}): {:?}", errno(&error))),
     })
+}
+
+fn errno(error: &std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
 fn devices(_: &Options) -> Result<Cell> {

@@ -3,7 +3,7 @@
 //! unshare(2), chroot(2), mount(2). Book: "How to use this book".
 //! Invariant: the call itself is made, in this process alone, which then ends: a prediction is an experiment.
 
-use crate::{Failure, Options, Result};
+use crate::{Failure, Options, Result, say};
 use nix::{
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
@@ -27,14 +27,16 @@ pub(crate) fn print(options: &Options) -> Result<ExitCode> {
         "users" => users(),
         "namespaces" => namespaces(),
         other => {
-            return Err(Failure::Usage(format!("unknown need {other:?}: chroot, mounts, userns, users, namespaces")));
+            return Err(Failure::Usage(format!(
+                "unknown need {other:?}: chroot, mounts, userns, users, namespaces"
+            )));
         }
     };
     let answer = match &tried {
         Ok(()) => json!({ "possible": true }),
         Err(error) => json!({ "possible": false, "reason": error.to_string(), "remedy": error.hint() }),
     };
-    println!("{answer}");
+    say(answer)?;
     Ok(ExitCode::from(u8::from(tried.is_err())))
 }
 

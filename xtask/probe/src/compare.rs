@@ -3,7 +3,7 @@
 //! Pure but for reading two files. Book: "What the jail shares with the host".
 //! Invariant: the same relations give the same letters on every machine.
 
-use crate::{Failure, Options, Result};
+use crate::{Failure, Options, Result, say};
 use serde_json::Value;
 use std::{fmt, process::ExitCode};
 
@@ -36,7 +36,7 @@ pub(crate) fn print(options: &Options) -> Result<ExitCode> {
     };
     let (host, inside) = (load(host)?, load(inside)?);
     for (fact, relation) in relations(&host, &inside) {
-        println!("{:<14}{relation}", format!("{fact}:"));
+        say(format_args!("{:<14}{relation}", format!("{fact}:")))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -44,7 +44,6 @@ pub(crate) fn print(options: &Options) -> Result<ExitCode> {
 fn load(path: &str) -> Result<Value> {
     let text =
         std::fs::read_to_string(path).map_err(|error| Failure::Failed(format!("open({path:?}): {error}")))?;
-    // Notes to the reader may stand before the facts when both streams went to the file.
     serde_json::from_str(&text)
         .map_err(|error| Failure::Failed(format!("{path}: not the facts of a probe: {error}")))
 }
@@ -62,7 +61,7 @@ fn relations(host: &Value, inside: &Value) -> Vec<(&'static str, Relation)> {
     }
     list.push(("uid-map", same(&host["uid-map"], &inside["uid-map"], map)));
     list.push(("ids", same(&host["user"], &inside["user"], text)));
-    list.push(("capabilities", same(&host["capabilities"], &inside["capabilities"], count)));
+    list.push(("capabilities", same(&amount(&host["capabilities"]), &amount(&inside["capabilities"]), text)));
     list.push(("clock", clock(host, inside)));
     list.push(("seccomp", same(&host["seccomp"], &inside["seccomp"], |_| "filtered".into())));
     list.push(("kernel", same(&host["kernel"], &inside["kernel"], text)));
@@ -70,6 +69,8 @@ fn relations(host: &Value, inside: &Value) -> Vec<(&'static str, Relation)> {
 }
 // ANCHOR_END: facts
 
+// ANCHOR: flips
+/// The host's where it is equal, its own where it is not.
 fn same(host: &Value, inside: &Value, detail: impl Fn(&Value) -> String) -> Relation {
     match inside {
         Value::Null => Relation::Hidden,
@@ -77,6 +78,7 @@ fn same(host: &Value, inside: &Value, detail: impl Fn(&Value) -> String) -> Rela
         value => Relation::Own(detail(value)),
     }
 }
+// ANCHOR_END: flips
 
 fn text(value: &Value) -> String {
     match value {
@@ -104,13 +106,18 @@ fn root(host: &Value, inside: &Value) -> Relation {
     same(&host["root"], &inside["root"], |_| entries(inside))
 }
 
-/// The host's, when the processes are numbered by the host's pid namespace.
+// ANCHOR: namespace-facts
+/// The host's, when most of the host's pids are there: some come and go between the two looks.
 fn processes(host: &Value, inside: &Value) -> Relation {
-    let number = inside["processes"].as_array().map(Vec::len);
-    match number {
-        None => Relation::Hidden,
-        Some(_) if host["namespaces"]["pid"] == inside["namespaces"]["pid"] => Relation::Hosts,
-        Some(number) => Relation::Own(format!("{number} visible")),
+    let list = |value: &Value| value["processes"].as_array().cloned();
+    let (hosts, Some(inside)) = (list(host).unwrap_or_default(), list(inside)) else {
+        return Relation::Hidden;
+    };
+    let common = hosts.iter().filter(|pid| inside.contains(pid)).count();
+    // A young pid namespace has a handful of low numbers, which the host may have as well.
+    match common * 2 > hosts.len() && inside.len() * 2 > hosts.len() {
+        true => Relation::Hosts,
+        false => Relation::Own(format!("{} visible", inside.len())),
     }
 }
 
@@ -122,14 +129,16 @@ fn clock(host: &Value, inside: &Value) -> Relation {
         (_, None) => Relation::Hidden,
     }
 }
+// ANCHOR_END: namespace-facts
 
-/// How many capabilities a mask holds.
-fn count(mask: &Value) -> String {
-    let mask = mask.as_str().and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
-    match mask.count_ones() {
-        0 => "none".into(),
-        number if number >= 38 => "all".into(),
-        number => number.to_string(),
+/// How many capabilities a mask holds, roughly: machines differ in the few that even root is denied.
+fn amount(mask: &Value) -> Value {
+    let mask = mask.as_str().and_then(|hex| u64::from_str_radix(hex, 16).ok());
+    match mask.map(u64::count_ones) {
+        None => Value::Null,
+        Some(0) => "none".into(),
+        Some(38..) => "all".into(),
+        Some(_) => "some".into(),
     }
 }
 

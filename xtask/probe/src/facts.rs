@@ -3,7 +3,7 @@
 //! stat(2), getcwd(2), uname(2), getuid(2), capget(2), clock_gettime(2), if_nameindex(3), /proc. Book: every chapter.
 //! Invariant: a fact that cannot be seen is null, never guessed; nothing is changed by looking.
 
-use crate::{Failure, Options, Result, sys};
+use crate::{Failure, Options, Result, say};
 use nix::{
     dir::Dir,
     fcntl::{AT_FDCWD, OFlag, openat, readlinkat},
@@ -13,6 +13,7 @@ use nix::{
     unistd::{getcwd, getgid, getgroups, getpid, getppid, getuid},
 };
 use serde_json::{Map, Value, json};
+use stage1_chroot::{descriptors, loan};
 use std::{
     fs::File,
     io::Read,
@@ -35,19 +36,20 @@ pub(crate) fn print(options: &Options) -> Result<ExitCode> {
     let wanted = |name: &String| words.is_empty() || words.contains(&name.as_str());
     let facts: Map<_, _> = all.into_iter().filter(|(name, _)| wanted(name)).collect();
     if options.json {
-        println!("{}", Value::Object(facts));
+        say(Value::Object(facts))?;
     } else {
-        facts.iter().for_each(|(name, value)| print_fact(name, value));
+        facts.iter().try_for_each(|(name, value)| print_fact(name, value))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_fact(name: &str, value: &Value) {
-    match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| print_fact(key, value)),
-        Value::Array(list) => println!("{name:<14}{}", list.iter().map(plain).collect::<Vec<_>>().join(" ")),
-        other => println!("{name:<14}{}", plain(other)),
-    }
+fn print_fact(name: &str, value: &Value) -> Result<()> {
+    let text = match value {
+        Value::Object(map) => return map.iter().try_for_each(|(key, value)| print_fact(key, value)),
+        Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(" "),
+        other => plain(other),
+    };
+    say(format_args!("{name:<14}{text}"))
 }
 
 fn plain(value: &Value) -> String {
@@ -78,7 +80,7 @@ fn collect(proc_fd: Option<i32>) -> Result<Map<String, Value>> {
         "user": format!("uid={} gid={}", getuid(), getgid()),
         "groups": groups(),
         "uid-map": proc.and_then(|proc| read(proc, "self/uid_map")).map(|map| squeeze(&map)),
-        "capabilities": sys::effective_capabilities().ok().map(|mask| format!("{mask:016x}")),
+        "capabilities": loan::effective().ok().map(|mask| format!("{mask:016x}")),
         "cgroup": proc.and_then(|proc| read(proc, "self/cgroup")).map(|text| lines(&text)),
         "mounts": proc.and_then(mounts),
         "no-new-privs": status(proc, "NoNewPrivs:"),
@@ -97,8 +99,9 @@ fn open_proc(proc_fd: Option<i32>) -> Result<Option<OwnedFd>> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let path = match proc_fd {
         None => "/proc".to_owned(),
-        // A second descriptor by way of fchdir(2)-free lookup: "." relative to the inherited one.
-        Some(fd) => return sys::reopen_directory(fd).map(Some).map_err(|errno| failed("openat", fd, errno)),
+        Some(fd) => {
+            return descriptors::reopen_directory(fd).map(Some).map_err(|errno| failed("openat", fd, errno));
+        }
     };
     Ok(openat(AT_FDCWD, path.as_str(), flags, Mode::empty()).ok().filter(|dir| exists(dir, "self/ns")))
 }

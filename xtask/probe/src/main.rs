@@ -8,10 +8,9 @@ mod canary;
 mod capability;
 mod compare;
 mod facts;
-mod sys;
 
 use lexopt::prelude::*;
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, fmt::Display, io::Write, process::ExitCode};
 
 const HELP: &str = "\
 The observer inside: facts about where it runs, and bounded break-out attempts.
@@ -24,7 +23,8 @@ Usage:
                         each fact inside, by its relation to the host's
   probe sees PID        is that process visible from here? (exit 0 yes, 1 no)
   probe try ROW [--canary PATH] [--pid PID] [--fd N]
-                        one attempt: LEAKS (exit 0), CONTAINED (exit 1)
+                        one attempt: LEAKS (exit 0), CONTAINED (exit 1), or
+                        one that would show nothing (exit 2)
   probe rows            the attempts there are
   probe can NEED        try out what a demo needs: chroot, mounts, userns,
                         users, namespaces
@@ -49,14 +49,20 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
-        Err(Failure::Usage(text)) => say(&format!("{text}\nsee `probe --help`"), 2),
-        Err(Failure::Failed(text)) => say(&text, 1),
+        Err(Failure::Usage(text)) => fail(&format!("{text}\nsee `probe --help`")),
+        Err(Failure::Failed(text)) => fail(&text),
     }
 }
 
-fn say(text: &str, code: u8) -> ExitCode {
-    eprintln!("probe: {text}");
-    ExitCode::from(code)
+/// 2 whatever it was: 1 is what was observed, for example containment.
+fn fail(text: &str) -> ExitCode {
+    writeln!(std::io::stderr(), "probe: {text}").ok();
+    ExitCode::from(2)
+}
+
+/// A line on stdout; not println!, which panics where it cannot be written.
+pub(crate) fn say(line: impl Display) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::Failed(format!("write(1): {error}")))
 }
 
 fn run() -> Result<ExitCode> {
@@ -64,8 +70,7 @@ fn run() -> Result<ExitCode> {
     let verb = match arguments.next()? {
         Some(Value(verb)) => verb.string()?,
         Some(Long("help") | Short('h')) | None => {
-            print!("{HELP}");
-            return Ok(ExitCode::SUCCESS);
+            return say(HELP.trim_end()).map(|()| ExitCode::SUCCESS);
         }
         Some(other) => return Err(other.unexpected().into()),
     };

@@ -25,14 +25,14 @@ pub(super) fn play(scripts: &[Script], lang: Lang, arguments: &DemoArguments) ->
     let (mut stages, mut verdicts, mut left_any) = (Vec::new(), Vec::new(), false);
     for script in scripts {
         let mut session = Session::new(script)?;
-        let (mut steps, mut kept) = (Vec::new(), Vec::new());
+        let mut steps = Vec::new();
         for step in &script.steps {
-            let result = session.play(script, step, arguments.keep)?;
+            let result = session.play(script, step, arguments.keep);
+            let result = result.map_err(|error| session.ended_by(error))?;
             steps.push(told(step, &result, lang));
-            kept.extend(result.kept);
             verdicts.push(result.verdict);
         }
-        let left = session.left(&kept);
+        let left = session.left();
         left_any |= !left.is_empty();
         stages.push(json!({ "stage": script.stage.name, "rootless": session.rootless(), "steps": steps, "left": left }));
     }

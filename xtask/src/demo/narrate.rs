@@ -3,7 +3,7 @@
 //! poll(2) on standard input. Book: "How to use this book".
 //! Invariant: readable at 80 columns; a verdict never depends on colour alone.
 
-use super::{DemoArguments, Session, Verdict, exit, session};
+use super::{DemoArguments, Session, Verdict, exit};
 use crate::{
     Error, Outcome,
     language::Word,
@@ -14,7 +14,7 @@ use observe::{
     play::{Played, Ran, without_notes},
     script::{Lang, Place, Script, Step},
 };
-use std::{io::BufRead, os::fd::AsFd, path::PathBuf, process::ExitCode, sync::atomic::Ordering};
+use std::{io::BufRead, os::fd::AsFd, process::ExitCode, sync::atomic::Ordering};
 use unicode_width::UnicodeWidthStr;
 
 /// `demo --list`
@@ -44,14 +44,8 @@ pub(super) fn play(scripts: &[Script], lang: Lang, arguments: &DemoArguments) ->
             session: &mut session,
             ground: Vec::new(),
         };
-        narrator.open(script)?;
-        let mut kept = Vec::new();
-        for (number, step) in script.steps.iter().enumerate() {
-            let result = narrator.step(script, step, number + 1, arguments.keep)?;
-            kept.extend(result.kept);
-            verdicts.push(result.verdict);
-        }
-        left_any |= narrator.close(&verdicts, &kept)?;
+        let left = narrator.tell(script, arguments.keep, &mut verdicts);
+        left_any |= left.map_err(|error| session.ended_by(error))?;
     }
     Ok(exit(&verdicts, left_any))
 }
@@ -67,6 +61,15 @@ struct Narrator<'a> {
 impl Narrator<'_> {
     fn say(&self, word: Word) -> &'static str {
         word.say(self.lang)
+    }
+
+    /// A whole stage; true if it left something.
+    fn tell(&mut self, script: &Script, keep: bool, verdicts: &mut Vec<Verdict>) -> Result<bool, Error> {
+        self.open(script)?;
+        for (number, step) in script.steps.iter().enumerate() {
+            verdicts.push(self.step(script, step, number + 1, keep)?);
+        }
+        self.close(verdicts)
     }
 
     fn open(&mut self, script: &Script) -> Result<(), Error> {
@@ -91,13 +94,7 @@ impl Narrator<'_> {
         Ok(())
     }
 
-    fn step(
-        &mut self,
-        script: &Script,
-        step: &Step,
-        number: usize,
-        keep: bool,
-    ) -> Result<session::Result, Error> {
+    fn step(&mut self, script: &Script, step: &Step, number: usize, keep: bool) -> Result<Verdict, Error> {
         self.page.line("")?;
         let title = format!("{number}/{} {}", script.steps.len(), step.title.get(self.lang));
         self.page.heading(&title, &step.slug)?;
@@ -112,7 +109,7 @@ impl Narrator<'_> {
             self.show(step, played)?;
         }
         self.verdict(step, &result.verdict)?;
-        Ok(result)
+        Ok(result.verdict)
     }
 
     /// Asks for a prediction; Ctrl-C at the question ends the demo.
@@ -123,13 +120,16 @@ impl Narrator<'_> {
         self.page.write(&enter)?;
         let stdin = std::io::stdin();
         let mut waiting = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        let stopped = || match self.session.stop().load(Ordering::Relaxed) {
+            true => Err(Error::from(observe::Error::Interrupted)),
+            false => Ok(()),
+        };
         // poll(2) is never restarted after a signal, read(2) is: so we wait here.
         while poll(&mut waiting, PollTimeout::NONE).is_err() {
-            if self.session.stop().load(Ordering::Relaxed) {
-                return Err(observe::Error::Interrupted.into());
-            }
+            stopped()?;
         }
         if stdin.lock().read_line(&mut String::new())? == 0 {
+            stopped()?; // both at once
             self.page.line("")?;
             return Err(Error::Usage("--pause: standard input has ended, nobody can press Enter".into()));
         }
@@ -223,7 +223,7 @@ impl Narrator<'_> {
     }
 
     /// The count of verdicts, and the residue check; true if something was left.
-    fn close(&mut self, verdicts: &[Verdict], kept: &[PathBuf]) -> Result<bool, Error> {
+    fn close(&mut self, verdicts: &[Verdict]) -> Result<bool, Error> {
         let count = |wanted: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| wanted(verdict)).count();
         let counts = [
             (count(|v| matches!(v, Verdict::Observed)), Word::Summary),
@@ -234,10 +234,11 @@ impl Narrator<'_> {
             counts.iter().map(|(number, word)| format!("{number} {}", self.say(*word))).collect();
         self.page.line("")?;
         self.page.heading(&told.join(" · "), "")?;
+        let kept = self.session.kept();
         for path in kept {
             self.page.line(&format!("{} {}", self.say(Word::Kept), path.display()))?;
         }
-        let left = self.session.left(kept);
+        let left = self.session.left();
         if left.is_empty() && kept.is_empty() {
             self.page.line(self.say(Word::Clean))?;
         } else if !left.is_empty() {

@@ -4,16 +4,11 @@
 //! Invariant: a step that is possible by its needs is played; one that is not is never half played.
 
 use crate::Error;
-use nix::{
-    sys::{
-        prctl,
-        wait::{WaitPidFlag, WaitStatus, waitpid},
-    },
-    unistd::Pid,
-};
+use nix::sys::prctl;
 use observe::{
     need::{self, Answer, Need},
     play::{self, Played},
+    processes::end_children,
     residue::{self, Residue},
     scene::Scene,
     script::{Script, Step},
@@ -51,6 +46,7 @@ pub(crate) struct Session {
     rootless: bool,
     answers: BTreeMap<Need, Answer>,
     before: BTreeSet<Residue>,
+    kept: Vec<PathBuf>,
     stop: Arc<AtomicBool>,
 }
 
@@ -62,11 +58,12 @@ impl Session {
         {
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
         }
-        // Orphans of a step become our children, where the residue check sees them.
+        // Orphans of a step become our children, so that we see and end them.
         prctl::set_child_subreaper(true).map_err(std::io::Error::from)?;
         let programs = Programs::build(&script.stage.package)?;
-        let before = residue::find().into_iter().collect();
-        Ok(Session { programs, rootless: need::rootless(), answers: BTreeMap::new(), before, stop })
+        let before = residue::find()?.into_iter().collect();
+        let (answers, kept) = (BTreeMap::new(), Vec::new());
+        Ok(Session { programs, rootless: need::rootless(), answers, before, kept, stop })
     }
 
     /// Whether steps are played as an ordinary user plays them.
@@ -103,37 +100,50 @@ impl Session {
             return Ok(Result { verdict: Verdict::Impossible(need, answer), played: None, kept: None });
         }
         let mut scene = Scene::new(&script.stage.name, &self.programs)?;
-        play::set_up(script.setup(step), &mut scene, &self.stop)?;
-        let played = play::play(script, step, self.rootless, &mut scene, &self.stop)?;
+        let played = play::set_up(script.setup(step), &mut scene, &self.stop)
+            .and_then(|()| play::play(script, step, self.rootless, &mut scene, &self.stop));
+        // Before the scene goes: what left its group has left neither us nor the scene.
+        let orphans = end_children(Some(scene.canary_pid()));
+        let played = played?;
         let kept = keep.then(|| {
             scene.keep();
             scene.work()
         });
-        let broken: Vec<_> = played.broken().map(str::to_owned).collect();
+        self.kept.extend(kept.clone());
+        let broken = played.broken().map(str::to_owned);
+        let broken: Vec<_> =
+            broken.chain(orphans.iter().map(|orphan| format!("{orphan} was left behind"))).collect();
         let verdict = if broken.is_empty() { Verdict::Observed } else { Verdict::Broken(broken) };
         Ok(Result { verdict, played: Some(played), kept })
     }
 
+    /// The directories that were asked to be kept.
+    pub fn kept(&self) -> &[PathBuf] {
+        &self.kept
+    }
+
     /// What the steps have left on the host, but for what was asked to be kept.
-    pub fn left(&self, kept: &[PathBuf]) -> Vec<String> {
+    pub fn left(&self) -> Vec<String> {
+        let mut left = end_children(None);
         let is_kept = |found: &Residue| match found {
-            Residue::Directory(path) => kept.iter().any(|kept| kept.starts_with(path)),
+            Residue::Directory(path) => self.kept.iter().any(|kept| kept.starts_with(path)),
             _ => false,
         };
-        let fresh =
-            residue::find().into_iter().filter(|found| !self.before.contains(found) && !is_kept(found));
-        fresh.map(|found| found.to_string()).chain(orphans()).collect()
+        match residue::find() {
+            Ok(found) => {
+                let fresh = found.iter().filter(|found| !self.before.contains(found) && !is_kept(found));
+                left.extend(fresh.map(ToString::to_string));
+            }
+            Err(error) => left.push(format!("what this could not tell: {error}")),
+        }
+        left
     }
-}
 
-/// Children that are still there: everything we started ourselves has been waited for.
-fn orphans() -> Vec<String> {
-    let mut left = Vec::new();
-    while let Ok(status) = waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
-        if status == WaitStatus::StillAlive {
-            left.push("a process that a step started and nobody ended".to_owned());
-            break;
+    /// An interruption, with what it left; any other error as it is.
+    pub fn ended_by(&self, error: Error) -> Error {
+        match error {
+            Error::Observe(observe::Error::Interrupted) => Error::Interrupted(self.left()),
+            other => other,
         }
     }
-    left
 }

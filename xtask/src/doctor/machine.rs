@@ -5,7 +5,11 @@
 
 use crate::language::Word;
 use nix::unistd::{User, geteuid};
-use observe::{need::Need, script::Lang, workspace::Programs};
+use observe::{
+    need::Need,
+    script::Lang,
+    workspace::{Programs, installed},
+};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
@@ -209,10 +213,4 @@ fn tools() -> Finding {
         true => Finding::good(Word::Tools, there),
         false => Finding::mend(Word::Tools, format!("there: {there}"), format!("apt-get install {packages}")),
     }
-}
-
-fn installed(tool: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let sbin = ["/usr/sbin", "/sbin"].map(std::path::PathBuf::from);
-    std::env::split_paths(&path).chain(sbin).any(|directory| directory.join(tool).is_file())
 }

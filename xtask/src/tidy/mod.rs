@@ -11,7 +11,10 @@ mod sources;
 use crate::{Error, Outcome, book, status};
 use clap::Args;
 use sources::Sources;
-use std::process::ExitCode;
+use std::{
+    io::{Write, stdout},
+    process::ExitCode,
+};
 
 /// Check the conventions: layout, slugs in five places, module heads, rooms of unsafe, sizes, the book.
 #[derive(Debug, Args)]
@@ -25,7 +28,7 @@ pub(crate) struct TidyArguments {
 pub(crate) fn tidy(arguments: &TidyArguments) -> Outcome {
     let ok = check(arguments.no_book)?;
     if ok {
-        println!("tidy: ok");
+        writeln!(stdout(), "tidy: ok")?;
     }
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(status::FAILED) })
 }
@@ -36,7 +39,7 @@ pub(crate) fn check(no_book: bool) -> Result<bool, Error> {
     let mut findings = layout::check(&sources);
     findings.extend(code::check(&sources));
     findings.extend(slugs::check(&sources)?);
-    findings.iter().for_each(|finding| println!("tidy: {finding}"));
+    findings.iter().try_for_each(|finding| writeln!(stdout(), "tidy: {finding}"))?;
     let book = no_book || book::build(&["check"])?;
     Ok(findings.is_empty() && book)
 }

@@ -5,6 +5,7 @@
 
 use crate::closure::trail::Step;
 use crate::copy::{Method, Outcome};
+use crate::printable;
 use crate::rootfs::{Placed, Report, Rootfs};
 use std::path::Path;
 
@@ -56,7 +57,8 @@ fn draw_placed(text: &mut String, placed: &Placed, indent: &str) {
 
 /// `left`, and `right` at the right margin.
 fn line(text: &mut String, left: &str, right: &str) {
-    let gap = WIDTH.saturating_sub(width(left) + width(right)).max(2);
+    let (left, right) = (printable(left), printable(right));
+    let gap = WIDTH.saturating_sub(width(&left) + width(&right)).max(2);
     let gap = if right.is_empty() { 0 } else { gap };
     text.push_str(&format!("{left}{:gap$}{right}\n", ""));
 }
@@ -75,7 +77,7 @@ fn sums(root: &Rootfs, report: &Report) -> String {
     let files = report.count(|outcome| matches!(outcome, Outcome::Copied(..)));
     let links = report.count(|outcome| outcome == Outcome::Linked);
     let kept = report.count(|outcome| outcome == Outcome::Kept);
-    let (path, bytes) = (root.path().display(), size(report.bytes()));
+    let (path, bytes) = (printable(root.path().display()), size(report.bytes()));
     format!(
         "\n{path}: {} copied ({bytes}), {} made, {kept} kept\n",
         count(files, "file"),
