@@ -1,0 +1,151 @@
+//! Birth: a function runs in a new process, in new namespaces, made by one call.
+//!
+//! clone3(2), Linux 5.3, 2019; clone(2) where it is missing or filtered. Book: "The API" (`spawn`).
+//! Invariant: the child never returns into its parent's code, and nothing is re-executed.
+
+use crate::kind::{Kind, Kinds};
+use crate::mount::{Incoming, PrivateMounts};
+use crate::refusal;
+use crate::sys::birth::{self as raw, Side};
+use crate::{Error, Result};
+use nix::errno::Errno;
+use nix::sched::{setns, unshare};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Which call made the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// clone3(2), one call.
+    Clone3,
+    /// clone(2), because clone3 was answered with this.
+    Clone(Errno),
+}
+
+/// A process that was born, seen by its parent. It must be waited for.
+#[derive(Debug)]
+pub struct Child {
+    /// Its id, as the parent's pid namespace has it.
+    pub pid: Pid,
+    /// The same process as a descriptor; it never comes to mean another one.
+    pub pidfd: OwnedFd,
+    /// How it was made.
+    pub way: Way,
+}
+
+/// Held by the child only: which namespaces it was born into, as proof for what may be done in them.
+#[derive(Debug)]
+pub struct Newborn {
+    kinds: Kinds,
+}
+
+/// Runs `life` in a new process inside new namespaces of `kinds`; its return value is the exit status.
+///
+/// With `cgroup` (a directory of a version 2 hierarchy, Linux 5.7) the process is born in that group.
+///
+/// # Errors
+/// EINVAL where this process has more than one thread; what clone(2) lists otherwise, with a hint.
+pub fn birth(
+    kinds: Kinds,
+    cgroup: Option<BorrowedFd<'_>>,
+    life: impl FnOnce(Newborn) -> u8,
+) -> Result<Child> {
+    let (side, way) = clone3_or_clone(kinds, cgroup)?;
+    match side {
+        Side::Parent { pid, pidfd } => Ok(Child { pid, pidfd, way }),
+        Side::Child => {
+            let last = NeverReturn;
+            // clone(2) has no room for the flag of the time namespace.
+            let kinds = if way == Way::Clone3 { kinds } else { kinds.without(Kind::Time) };
+            let status = life(Newborn { kinds });
+            std::mem::forget(last);
+            raw::exit(status)
+        }
+    }
+}
+
+/// A filter from before 2019 knows clone(2), and answers clone3(2) with ENOSYS or EPERM, whatever is asked for.
+fn clone3_or_clone(kinds: Kinds, cgroup: Option<BorrowedFd<'_>>) -> Result<(Side, Way)> {
+    let refused = match raw::clone3(kinds, cgroup) {
+        Ok(side) => return Ok((side, Way::Clone3)),
+        Err(errno) => errno,
+    };
+    if matches!(refused, Errno::ENOSYS | Errno::EPERM) && cgroup.is_none() {
+        match raw::clone(kinds) {
+            Ok(side) => return Ok((side, Way::Clone(refused))),
+            Err(errno) if refused == Errno::ENOSYS => return Err(refusal::explain("clone", errno, kinds)),
+            Err(_) => (),
+        }
+    }
+    Err(refusal::explain("clone3", refused, kinds))
+}
+
+/// A panic in the child must not unwind into the copy of its parent's stack.
+struct NeverReturn;
+
+impl Drop for NeverReturn {
+    fn drop(&mut self) {
+        raw::exit(101)
+    }
+}
+
+impl Newborn {
+    /// Are we in a new namespace of this kind?
+    pub fn has(&self, kind: Kind) -> bool {
+        self.kinds.has(kind)
+    }
+
+    /// The proof that what we mount now stays with us; cuts every mount off from its peers first.
+    pub fn private_mounts(&self, incoming: Incoming) -> Result<PrivateMounts> {
+        match self.has(Kind::Mnt) {
+            true => PrivateMounts::claim(incoming),
+            false => Err(Error::refused("this process was born into its parent's mount namespace")
+                .with_hint("add --mount: what would be mounted now, the host would see")),
+        }
+    }
+}
+
+impl Child {
+    /// Waits for its end. The status is the one it gave, or 128 + n where signal n killed it.
+    pub fn wait(self) -> Result<u8> {
+        loop {
+            match waitpid(self.pid, None) {
+                Ok(status) => {
+                    if let Some(code) = exit_status(status) {
+                        return Ok(code);
+                    }
+                }
+                Err(Errno::EINTR) => (),
+                Err(errno) => return Err(Error::call(format!("waitpid({})", self.pid), errno)),
+            }
+        }
+    }
+
+    /// Sends it a signal by descriptor: it cannot hit another process that got the same number.
+    pub fn signal(&self, signal: i32) -> Result<()> {
+        raw::pidfd_send_signal(self.pidfd.as_fd(), signal)
+            .map_err(|errno| Error::call(format!("pidfd_send_signal({}, {signal})", self.pid), errno))
+    }
+}
+
+/// As shells say it: the exit code, or 128 + n for signal n. None: it is not over yet.
+pub fn exit_status(status: WaitStatus) -> Option<u8> {
+    match status {
+        WaitStatus::Exited(_, code) => Some(code as u8),
+        WaitStatus::Signaled(_, signal, _) => Some(128 + signal as u8),
+        _ => None,
+    }
+}
+
+/// Enters a time namespace that unshare(2) made for children only, after `set` has moved its clocks.
+///
+/// A process that enters freezes the offsets, and clone3(CLONE_NEWTIME) enters at once: offsets need the long way.
+pub(crate) fn enter_new_time(set: impl FnOnce() -> Result<()>) -> Result<()> {
+    let time = Kinds::NONE.with(Kind::Time, true);
+    unshare(time.flags()).map_err(|errno| refusal::explain("unshare", errno, time))?;
+    set()?;
+    let path = "/proc/self/ns/time_for_children";
+    let file = std::fs::File::open(path).map_err(|e| Error::io(format!("open({path:?})"), &e))?;
+    setns(file, time.flags()).map_err(|errno| Error::call(format!("setns(<{path}>, CLONE_NEWTIME)"), errno))
+}

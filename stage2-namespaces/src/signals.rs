@@ -1,0 +1,80 @@
+//! Signals as messages: held back, read from a descriptor, passed on.
+//!
+//! sigprocmask(2), signalfd(2) (Linux 2.6.22, 2007). Book: "pid 1" (`init`).
+//! Invariant: from before the birth until the end no signal is lost; the command starts with the mask we had.
+
+use crate::{Error, Result};
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
+
+/// Signals that are held back and can be read; released when dropped.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    before: SigSet,
+    queue: SignalFd,
+}
+
+/// What arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// A child changed its state.
+    Child,
+    /// Somebody sent this, and meant the command.
+    PassOn(i32),
+    /// From the terminal, which has sent it to the command as well.
+    FromTerminal,
+}
+
+impl Signals {
+    /// Holds back all signals but those of job control and of faults of our own.
+    pub fn hold() -> Result<Self> {
+        let mut held = SigSet::all();
+        for own in [
+            Signal::SIGTSTP,
+            Signal::SIGTTIN,
+            Signal::SIGTTOU,
+            Signal::SIGSEGV,
+            Signal::SIGBUS,
+            Signal::SIGFPE,
+        ] {
+            held.remove(own);
+        }
+        // An ignored SIGCHLD, inherited from a careless caller, would reap the child behind our back.
+        crate::sys::birth::heed(libc::SIGCHLD);
+        let mut before = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&held), Some(&mut before))
+            .map_err(|errno| Error::call("sigprocmask(SIG_BLOCK)", errno))?;
+        let queue = SignalFd::with_flags(&held, SfdFlags::SFD_CLOEXEC)
+            .map_err(|errno| Error::call("signalfd()", errno))?;
+        Ok(Signals { before, queue })
+    }
+
+    /// Waits for the next.
+    pub fn next(&self) -> Result<News> {
+        loop {
+            match self.queue.read_signal() {
+                Ok(Some(info)) if info.ssi_signo == libc::SIGCHLD as u32 => return Ok(News::Child),
+                // The kernel itself sends to the whole foreground group: ^C, ^\\, hang-up, a new window size.
+                Ok(Some(info)) if info.ssi_code == libc::SI_KERNEL => return Ok(News::FromTerminal),
+                Ok(Some(info)) => return Ok(News::PassOn(info.ssi_signo as i32)),
+                Ok(None) | Err(Errno::EINTR) => (),
+                Err(errno) => return Err(Error::call("read(signalfd)", errno)),
+            }
+        }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        // Cannot fail: the mask is one the kernel gave us.
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None).ok();
+    }
+}
+
+/// Sends the command what was meant for it. It may have ended meanwhile: then there is nobody to tell.
+pub(crate) fn pass_on(command: Pid, signal: i32) {
+    // By number, for real-time signals have no name in nix. The number is still the command's: we have not reaped it.
+    crate::sys::birth::kill(command, signal);
+}
