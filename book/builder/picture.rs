@@ -1,8 +1,22 @@
-//! Pictures drawn from observed facts: what is one with the host, and what is the jail's own.
+//! Pictures drawn from snapshots: what each kind has in common, and the pieces they are drawn with.
 //!
-//! No kernel calls. Book: the section `facts` of each chapter.
-//! The facts are lines `key: value` of a snapshot; a value begins with `host`, `own` or `hidden`, or stands for itself.
+//! No kernel calls. Book: every `{{#picture KIND FILE…}}`.
+//! | Kind | From | Shows |
+//! |---|---|---|
+//! | `shared` | one `probe compare` | [`shared`]: what is one with the host |
+//! | `change` | two of them | [`change`]: what flipped |
+//! | `pod` | members' links | [`pod`]: who shares what |
+//! | `pids` | the step `pid` | [`pids`]: one process, two numbers |
+//! | `network` | pings | [`network`]: who was answered by whom |
+//!
 //! Invariant: nothing is drawn that was not observed, and the same is written in a table beside it.
+
+mod change;
+mod facts;
+mod network;
+mod pids;
+mod pod;
+mod shared;
 
 use crate::markup::escape;
 use crate::words::Words;
@@ -13,103 +27,87 @@ const EDGE: usize = 10;
 const LINE: usize = 17;
 const SPACE: usize = 10;
 const TOP: usize = 30;
-/// Shared facts beside each other.
-const COLUMNS: usize = 3;
 
-/// Whose a thing is, as a process inside sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
-    /// The host's, seen from both sides.
-    Host,
-    /// The jail has its own.
-    Own,
-    /// The host has it; inside it cannot be seen.
-    Hidden,
-    /// The value says neither; it is shown as it is.
-    Unsaid,
+/// A snapshot to draw from.
+#[derive(Debug, Clone, Copy)]
+pub struct Snapshot<'a> {
+    /// Its name, for messages and the caption.
+    pub file: &'a str,
+    /// Its text without insta's header.
+    pub body: &'a str,
 }
 
-/// One observed fact.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Fact<'a> {
-    /// What it is about: `root`, `mnt`, `processes`, ….
-    pub key: &'a str,
-    /// What was observed.
-    pub value: &'a str,
-    /// What the value says about its owner.
-    pub owner: Owner,
+/// A picture, and the same in words.
+#[derive(Debug)]
+struct Drawing {
+    title: &'static str,
+    height: usize,
+    shapes: String,
+    /// The facts as sentences, for those who hear the picture.
+    spoken: Vec<String>,
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
 }
 
-/// The facts of a snapshot's text; the error says why there is nothing to draw.
-pub fn facts(body: &str) -> Result<Vec<Fact<'_>>, String> {
-    let facts: Vec<Fact<'_>> = body.lines().filter(|line| !line.contains("$ ")).filter_map(fact).collect();
-    if facts.iter().all(|fact| fact.owner == Owner::Unsaid) {
-        return Err("no line `key: host…` or `key: own…` to draw".into());
-    }
-    Ok(facts)
-}
-
-fn fact(line: &str) -> Option<Fact<'_>> {
-    let (key, value) = line.trim().split_once(':')?;
-    let (key, value) = (key.trim(), value.trim());
-    if key.is_empty() || value.is_empty() || key.contains([' ', '"']) {
-        return None;
-    }
-    let owner = match value.split(|c: char| !c.is_alphabetic()).next() {
-        Some("host") => Owner::Host,
-        Some("own") => Owner::Own,
-        Some("hidden") => Owner::Hidden,
-        _ => Owner::Unsaid,
+/// The picture of `kind` and its table as one line of HTML. `id` must be unique on the page.
+pub fn html(id: &str, kind: &str, snapshots: &[Snapshot<'_>], words: &Words) -> Result<String, String> {
+    let drawing = match (kind, snapshots) {
+        ("shared", [one]) => shared::draw(one.body, words),
+        ("change", [before, after]) => change::draw(before.body, after.body, words),
+        ("pod", [one]) => pod::draw(one.body, words),
+        ("pids", [one]) => pids::draw(one.body, words),
+        ("network", [one]) => network::draw(one.body, words),
+        _ => {
+            return Err(format!(
+                "no picture is called {kind:?}, or it is drawn from another number of snapshots"
+            ));
+        }
     };
-    Some(Fact { key, value, owner })
+    let files: Vec<String> = snapshots.iter().map(|one| escape(one.file)).collect();
+    let drawing = drawing.map_err(|why| format!("{}: {why}", files.join(", ")))?;
+    Ok(figure(id, &drawing, &files.join("<br>"), words))
 }
 
-/// The picture and its table as one line of HTML. `id` must be unique on the page.
-pub fn html(id: &str, file: &str, facts: &[Fact<'_>], words: &Words) -> String {
+fn figure(id: &str, drawing: &Drawing, files: &str, words: &Words) -> String {
     format!(
-        "<figure class=\"picture\">{}<figcaption><span class=\"what\">{}</span> <span class=\"where\">{}</span></figcaption>\
+        "<figure class=\"picture\">{}<figcaption><span class=\"what\">{}</span> <span class=\"where\">{files}</span></figcaption>\
          <details><summary>{}</summary>{}</details></figure>",
-        svg(id, facts, words),
+        svg(id, drawing),
         words.picture_drawn,
-        escape(file),
         words.picture_text,
-        table(facts, words),
+        table(drawing),
     )
 }
 
-fn svg(id: &str, facts: &[Fact<'_>], words: &Words) -> String {
-    let (shared, apart): (Vec<_>, Vec<_>) = facts.iter().partition(|fact| fact.owner == Owner::Host);
-    let mut y = TOP;
-    let mut drawn = String::new();
-    for fact in apart {
-        let (row, height) = draw(fact, y, words);
-        drawn.push_str(&row);
-        y += height + SPACE;
-    }
-    if !shared.is_empty() {
-        let (block, height) = draw_shared(&shared, y, words);
-        drawn.push_str(&block);
-        y += height + SPACE;
-    }
-    let spoken: Vec<String> = facts.iter().map(|fact| format!("{}: {}", fact.key, fact.value)).collect();
-    let (left, right) = (column(0), column(1));
+fn svg(id: &str, drawing: &Drawing) -> String {
     format!(
-        "<svg class=\"facts\" viewBox=\"0 0 {WIDTH} {y}\" role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\
-         <title id=\"{id}-title\">{}</title><desc id=\"{id}-desc\">{}</desc>\
-         <rect class=\"wall\" x=\"{}\" y=\"1\" width=\"{}\" height=\"{}\" rx=\"8\"/>{}{}{drawn}</svg>",
-        words.picture_title,
-        escape(&spoken.join("; ")),
-        WIDTH / 2,
-        WIDTH / 2 - 1,
-        y - 2,
-        text("side", left, 20, words.host),
-        text("side", right, 20, words.jail),
+        "<svg class=\"facts\" viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\
+         <title id=\"{id}-title\">{}</title><desc id=\"{id}-desc\">{}</desc>{}</svg>",
+        drawing.height,
+        drawing.title,
+        escape(&drawing.spoken.join("; ")),
+        drawing.shapes,
     )
 }
 
-/// The middle of the host's (0) or the jail's (1) column.
-fn column(side: usize) -> usize {
-    WIDTH / 4 + side * WIDTH / 2
+fn table(drawing: &Drawing) -> String {
+    let cells = |tag: &str, cells: &mut dyn Iterator<Item = &str>| {
+        cells.map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect::<String>()
+    };
+    let rows = drawing
+        .rows
+        .iter()
+        .map(|row| format!("<tr>{}</tr>", cells("td", &mut row.iter().map(String::as_str))));
+    format!(
+        "<div class=\"table-wrapper\"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>",
+        cells("th", &mut drawing.head.iter().map(String::as_str)),
+        rows.collect::<String>()
+    )
+}
+
+/// The middle of column `place` of `number`.
+fn middle(place: usize, number: usize) -> usize {
+    WIDTH * (2 * place + 1) / (2 * number)
 }
 
 fn text(class: &str, x: usize, y: usize, words: &str) -> String {
@@ -120,38 +118,9 @@ fn bar(class: &str, x: usize, y: usize, width: usize, height: usize) -> String {
     format!("<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"6\"/>")
 }
 
-/// A fact that is not shared: a box on each side of the wall.
-fn draw(fact: &Fact<'_>, y: usize, words: &Words) -> (String, usize) {
-    let (class, said) = match fact.owner {
-        Owner::Own => ("own", wrap(fact.value, 26)),
-        // Not "hidden": mdBook's own style makes that invisible.
-        Owner::Hidden => ("unseen", wrap(words.hidden, 26)),
-        Owner::Unsaid | Owner::Host => ("unsaid", wrap(fact.value, 26)),
-    };
-    let height = 28 + LINE * said.len();
-    let width = WIDTH / 2 - 2 * EDGE;
-    let mut row = bar("theirs", EDGE, y, width, height) + &bar(class, WIDTH / 2 + EDGE, y, width, height);
-    row += &text("key", column(0), y + 20, fact.key);
-    row += &text("value", column(0), y + 20 + LINE, words.hosts_own);
-    row += &text("key", column(1), y + 20, fact.key);
-    for (number, line) in (1..).zip(&said) {
-        row += &text("value", column(1), y + 20 + LINE * number, line);
-    }
-    (row, height)
-}
-
-/// All that is shared: one bar through the wall.
-fn draw_shared(facts: &[&Fact<'_>], y: usize, words: &Words) -> (String, usize) {
-    let rows = facts.len().div_ceil(COLUMNS);
-    let height = 34 + 22 * rows;
-    let mut block = bar("both", EDGE, y, WIDTH - 2 * EDGE, height);
-    block += &text("value", WIDTH / 2, y + 20, words.shared);
-    let step = (WIDTH - 2 * EDGE) / COLUMNS;
-    for (number, fact) in facts.iter().enumerate() {
-        let (row, place) = (number / COLUMNS, number % COLUMNS);
-        block += &text("key", EDGE + step / 2 + place * step, y + 44 + 22 * row, fact.key);
-    }
-    (block, height)
+/// The dashed line around what is inside, down to `foot`.
+fn wall(x: usize, width: usize, foot: usize) -> String {
+    format!("<rect class=\"wall\" x=\"{x}\" y=\"1\" width=\"{width}\" height=\"{}\" rx=\"8\"/>", foot - 2)
 }
 
 /// Breaks `text` at spaces into lines of about `room` characters.
@@ -169,23 +138,6 @@ fn wrap(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
-fn table(facts: &[Fact<'_>], words: &Words) -> String {
-    let row = |fact: &Fact<'_>| {
-        let whose = match fact.owner {
-            Owner::Host => words.shared,
-            Owner::Own => words.own,
-            Owner::Hidden => words.hidden,
-            Owner::Unsaid => "",
-        };
-        format!("<tr><td>{}</td><td>{}</td><td>{whose}</td></tr>", escape(fact.key), escape(fact.value))
-    };
-    let rows: String = facts.iter().map(row).collect();
-    format!(
-        "<table><thead><tr><th>{}</th><th>{}</th><th></th></tr></thead><tbody>{rows}</tbody></table>",
-        words.fact, words.seen_inside
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,32 +145,14 @@ mod tests {
 
     const BODY: &str = "$ probe facts\nroot: own (bin dev etc)\nnet:          host's\npid: hidden\nprocesses: host's, canary visible\nuid: 0\n";
 
-    #[test]
-    fn a_fact_says_whose_it_is() {
-        let owners: Vec<_> = facts(BODY).unwrap().iter().map(|fact| (fact.key, fact.owner)).collect();
-        let expected = [
-            ("root", Owner::Own),
-            ("net", Owner::Host),
-            ("pid", Owner::Hidden),
-            ("processes", Owner::Host),
-            ("uid", Owner::Unsaid),
-        ];
-        assert_eq!(owners, expected);
-    }
-
-    #[test]
-    fn a_word_that_merely_begins_like_an_owner_is_not_one() {
-        assert_eq!(fact("user: hostile").unwrap().owner, Owner::Unsaid);
-    }
-
-    #[test]
-    fn facts_without_an_owner_are_no_picture() {
-        assert!(facts("$ true\nuid: 0\n").is_err());
+    fn draw(kind: &str, bodies: &[&str]) -> Result<String, String> {
+        let snapshots: Vec<_> = bodies.iter().map(|body| Snapshot { file: "facts.snap", body }).collect();
+        html("p", kind, &snapshots, Lang::En.words())
     }
 
     #[test]
     fn the_picture_says_all_it_shows() {
-        let html = html("p", "facts.snap", &facts(BODY).unwrap(), Lang::En.words());
+        let html = draw("shared", &[BODY]).unwrap();
         for part in [
             "<title id=\"p-title\">",
             "net: host's;",
@@ -229,6 +163,13 @@ mod tests {
             assert!(html.contains(part), "{part} is missing in {html}");
         }
         assert!(!html.contains('\n'));
+    }
+
+    #[test]
+    fn a_picture_names_what_it_cannot_be_drawn_from() {
+        assert!(draw("shared", &["$ true\nuid: 0\n"]).unwrap_err().starts_with("facts.snap: no line"));
+        assert!(draw("shared", &[BODY, BODY]).unwrap_err().contains("another number of snapshots"));
+        assert!(draw("dream", &[BODY]).unwrap_err().contains("\"dream\""));
     }
 
     #[test]

@@ -27,6 +27,8 @@ struct Stage {
     title: Said,
     #[serde(default)]
     years: String,
+    #[serde(default)]
+    setup: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +37,7 @@ struct Step {
     #[serde(default)]
     series: String,
     title: Said,
+    setup: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +55,18 @@ impl Said {
     }
 }
 
+/// The commands that made the ground of a step, before those of its transcript.
+pub fn ground(house: &House, dir: &str, slug: &str) -> Result<Vec<String>, String> {
+    let script = script(house, &format!("{dir}/demo.toml"))?;
+    let step = script.step.into_iter().find(|step| step.slug == slug);
+    let step = step.ok_or_else(|| format!("{dir}/demo.toml: no step {slug:?}"))?;
+    Ok(step.setup.unwrap_or(script.stage.setup))
+}
+
+fn script(house: &House, name: &str) -> Result<Script, String> {
+    toml::from_str(&house.read(name)?).map_err(|error| format!("{name}: {error}"))
+}
+
 /// The index as one line of HTML.
 pub fn html(house: &House, sections: &Sections, lang: Lang) -> Result<String, String> {
     let mut page = String::new();
@@ -60,8 +75,7 @@ pub fn html(house: &House, sections: &Sections, lang: Lang) -> Result<String, St
         if !house.path(&name).is_file() {
             continue;
         }
-        let script: Script =
-            toml::from_str(&house.read(&name)?).map_err(|error| format!("{name}: {error}"))?;
+        let script = script(house, &name)?;
         page.push_str(&format!(
             "<p class=\"stage\"><strong>{}</strong> ({}) <code>{name}</code></p>",
             escape(script.stage.title.say(lang)),

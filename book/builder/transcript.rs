@@ -26,34 +26,84 @@ pub fn body(snapshot: &str) -> Result<&str, String> {
     }
 }
 
-/// The transcript as one line of HTML: commands and what they printed.
-pub fn html(stage: &str, slug: &str, body: &str, words: &Words) -> String {
-    let lines: Vec<String> = body.lines().map(line).collect();
+/// A line of a recording, and who wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// Typed after a prompt: `$`, `host$`, or `>`, which continues the line before as a shell does.
+    Typed(&'a str, &'a str),
+    /// `[exit status 1]`: the demo's own.
+    Status(&'a str),
+    /// Printed by what was typed.
+    Printed(&'a str),
+}
+
+/// The lines of a recording. A `> ` that does not follow something typed was printed.
+pub fn lines(body: &str) -> Vec<Line<'_>> {
+    let mut typing = false;
+    let mut read = |line| {
+        let line = self::line(line, typing);
+        typing = matches!(line, Line::Typed(..));
+        line
+    };
+    body.lines().map(&mut read).collect()
+}
+
+fn line(line: &str, typing: bool) -> Line<'_> {
+    let more = if line == ">" { Some("") } else { line.strip_prefix("> ") };
+    match (line.strip_prefix("$ "), line.strip_prefix("host$ "), more) {
+        (Some(command), ..) => Line::Typed("$", command),
+        (_, Some(command), _) => Line::Typed("host$", command),
+        (.., Some(command)) if typing => Line::Typed(">", command),
+        _ if line.starts_with("[exit status ") && line.ends_with(']') => Line::Status(line),
+        _ => Line::Printed(line),
+    }
+}
+
+/// The transcript as one line of HTML: the commands that made its ground, the commands and what they printed.
+pub fn html((stage, slug): (&str, &str), ground: &[String], body: &str, words: &Words) -> String {
+    let lines = lines(body);
+    let blocks = lines.chunk_by(|one, next| is_row(one) && is_row(next));
+    let made = ground.iter().map(|line| format!("<span class=\"ground\">host$ {}</span>", escape(line)));
+    let blocks: Vec<String> = made.chain(blocks.map(block)).collect();
     format!(
         "<figure class=\"transcript\"><figcaption><span class=\"what\">{}</span> \
          <span class=\"where\">cargo xtask demo {stage} --step {slug}</span></figcaption>\
          <pre><code class=\"nohighlight\">{}</code></pre></figure>",
         words.observed,
-        lines.join("&#10;"),
+        blocks.join("&#10;"),
     )
 }
 
-/// Typed inside (`$ `), typed on the host (`host$ `), an exit status, or output.
-fn line(line: &str) -> String {
-    let typed = |prompt: &str, command: &str| {
-        // Each word by itself, so that a phone breaks lines between words and not after the `--` of an option.
-        let words: Vec<String> =
-            command.split(' ').map(|word| format!("<span>{}</span>", escape(word))).collect();
-        format!("<span class=\"prompt\">{prompt} </span><span class=\"command\">{}</span>", words.join(" "))
-    };
-    if let Some(command) = line.strip_prefix("$ ") {
-        typed("$", command)
-    } else if let Some(command) = line.strip_prefix("host$ ") {
-        typed("host$", command)
-    } else if line.starts_with("[exit status ") && line.ends_with(']') {
-        format!("<span class=\"status\">{line}</span>")
-    } else {
-        escape(line)
+/// Printed in columns: something, at least two blanks, something.
+fn is_row(line: &Line<'_>) -> bool {
+    matches!(line, Line::Printed(text) if text.trim().contains("  "))
+}
+
+/// A line, or a table of at least three rows, whose columns must stay below each other: it is not wrapped.
+fn block(lines: &[Line<'_>]) -> String {
+    let shown = lines.iter().map(show).collect::<Vec<_>>().join("&#10;");
+    match lines.len() {
+        0..=2 => shown,
+        _ => format!("<span class=\"columns\">{shown}</span>"),
+    }
+}
+
+fn show(line: &Line<'_>) -> String {
+    match *line {
+        Line::Typed(prompt, command) => {
+            let typed = command.trim_start_matches(' ');
+            let indent = &command[..command.len() - typed.len()];
+            // Each word by itself, so that a phone breaks lines between words and not after the `--` of an option.
+            let words: Vec<String> =
+                typed.split(' ').map(|word| format!("<span>{}</span>", escape(word))).collect();
+            format!(
+                "<span class=\"prompt\">{} </span><span class=\"command\">{indent}{}</span>",
+                escape(prompt),
+                words.join(" ")
+            )
+        }
+        Line::Status(text) => format!("<span class=\"status\">{}</span>", escape(text)),
+        Line::Printed(text) => escape(text),
     }
 }
 
@@ -77,8 +127,12 @@ mod tests {
 
     #[test]
     fn commands_are_told_from_output_and_all_is_escaped() {
-        let html =
-            html("stage1", "run", "$ echo <b>\n<b>\n\ndone\nhost$ x\n[exit status 1]", Lang::En.words());
+        let html = html(
+            ("stage1", "run"),
+            &[],
+            "$ echo <b>\n<b>\n\ndone\nhost$ x\n[exit status 1]",
+            Lang::En.words(),
+        );
         assert!(
             html.contains("host$ </span><span class=\"command\"><span>x<")
                 && html.contains("\"status\">[exit"),
@@ -89,5 +143,37 @@ mod tests {
             "{html}"
         );
         assert!(!html.contains('\n'));
+    }
+
+    #[test]
+    fn a_command_of_several_lines_is_shown_as_typed() {
+        let body = "$ sh -c '\n>   echo \"> a\"\n>\n> '\n> a\n$ b\n> is printed, too: nothing was open";
+        let typed = [
+            Line::Typed("$", "sh -c '"),
+            Line::Typed(">", "  echo \"> a\""),
+            Line::Typed(">", ""),
+            Line::Typed(">", "'"),
+        ];
+        assert_eq!(lines(body)[..4], typed);
+        // The recording itself cannot tell a first line of output that looks like a continuation.
+        assert_eq!(lines("$ a\nb\n> c")[2], Line::Printed("> c"));
+        let html = html(("stage2", "ipc"), &[], body, Lang::En.words());
+        assert!(
+            html.contains("&gt; </span><span class=\"command\">  <span>echo</span> <span>&quot;&gt;</span>"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn columns_stay_below_each_other() {
+        let shown = |body| html(("stage2", "kinds"), &[], body, Lang::En.words());
+        let table = shown("$ kinds\nKIND  YEAR\nmnt   2002\nuts   2006\ndone");
+        assert!(
+            table.contains(
+                "<span class=\"columns\">KIND  YEAR&#10;mnt   2002&#10;uts   2006</span>&#10;done<"
+            ),
+            "{table}"
+        );
+        assert!(!shown("$ facts\npid   2\nprocesses   1 2\nno columns").contains("columns\""));
     }
 }

@@ -1,12 +1,13 @@
 //! The weaver: replaces each `{{#directive …}}` of a page by code, transcripts and pictures.
 //!
 //! No kernel calls. Book: every page with something included.
-//! `{{#listing FILE:ANCHOR}}`, `{{#transcript STAGE SLUG}}`, `{{#picture shared FILE}}`, `{{#steps}}`,
+//! `{{#listing FILE:ANCHOR}}`, `{{#transcript STAGE SLUG}}`, `{{#picture KIND FILE…}}`, `{{#steps}}`,
 //! `{{#aside}}` … `{{#end}}`, `{{#exercise}}` … `{{#hint}}` … `{{#end}}`, each alone on its line.
 //! Invariant: what is woven in is HTML on one line, which gettext leaves alone; a missing target is a fault.
 
 use crate::fault::Fault;
 use crate::house::House;
+use crate::picture::Snapshot;
 use crate::prose::{Line, lines, not_run, not_run_html};
 use crate::steps::{self, Sections};
 use crate::words::Lang;
@@ -79,7 +80,7 @@ impl Loom<'_> {
         match words {
             ["listing", target] => self.listing(target),
             ["transcript", stage, slug] => self.transcript(stage, slug),
-            ["picture", "shared", file] => self.picture(file, number),
+            ["picture", kind, files @ ..] => self.picture(kind, files, number),
             ["steps"] => steps::html(self.house, self.sections, self.lang),
             ["aside"] if open.is_empty() => {
                 open.push((Open::Aside, number));
@@ -114,17 +115,22 @@ impl Loom<'_> {
     }
 
     fn transcript(&self, stage: &str, slug: &str) -> Result<String, String> {
-        let file = transcript::file(&self.house.stage(stage)?, slug);
+        let dir = self.house.stage(stage)?;
+        let file = transcript::file(&dir, slug);
         let snapshot = self.house.read(&file)?;
         let body = transcript::body(&snapshot).map_err(|why| format!("{file}: {why}"))?;
-        Ok(transcript::html(stage, slug, body, self.lang.words()))
+        let ground = steps::ground(self.house, &dir, slug)?;
+        Ok(transcript::html((stage, slug), &ground, body, self.lang.words()))
     }
 
-    fn picture(&self, file: &str, number: usize) -> Result<String, String> {
-        let snapshot = self.house.read(file)?;
-        let body = transcript::body(&snapshot).map_err(|why| format!("{file}: {why}"))?;
-        let facts = picture::facts(body).map_err(|why| format!("{file}: {why}"))?;
-        Ok(picture::html(&format!("picture-{number}"), file, &facts, self.lang.words()))
+    fn picture(&self, kind: &str, files: &[&str], number: usize) -> Result<String, String> {
+        let texts: Vec<String> = files.iter().map(|file| self.house.read(file)).collect::<Result<_, _>>()?;
+        let mut snapshots = Vec::with_capacity(files.len());
+        for (file, text) in files.iter().zip(&texts) {
+            let body = transcript::body(text).map_err(|why| format!("{file}: {why}"))?;
+            snapshots.push(Snapshot { file, body });
+        }
+        picture::html(&format!("picture-{number}"), kind, &snapshots, self.lang.words())
     }
 }
 
@@ -143,6 +149,9 @@ mod tests {
             fs::create_dir_all(root.join("stage1-x/tests/snapshots")).unwrap();
             fs::write(root.join("stage1-x/Cargo.toml"), "").unwrap();
             fs::write(root.join("stage1-x/a.rs"), "// ANCHOR: a\nfn a() {}\n// ANCHOR_END: a\n").unwrap();
+            let title = "title = { en = 'a', ko = 'a' }";
+            let script = format!("[stage]\n{title}\nsetup = ['made']\n[[step]]\nslug = 'a'\n{title}\n");
+            fs::write(root.join("stage1-x/demo.toml"), script).unwrap();
             fs::write(root.join("stage1-x/tests/snapshots/a.snap"), "---\nsource: t\n---\n$ a\nb\n").unwrap();
             Small(root)
         }
@@ -167,6 +176,7 @@ mod tests {
             woven.contains("fn a() {}") && woven.contains("a.rs</span><span class=\"lines\">:2-2"),
             "{woven}"
         );
+        assert!(woven.contains("host$ made</span>&#10;"), "what made the ground comes first: {woven}");
         assert!(woven.contains("<span>a</span></span>&#10;b"), "{woven}");
         assert_eq!(woven.lines().count(), 3, "a directive stays one line");
     }
@@ -182,6 +192,8 @@ mod tests {
             ("{{#transcript stage9 a}}", "no stage named \"stage9\""),
             ("{{#picture shared stage1-x/none.snap}}", "none.snap: No such file"),
             ("{{#picture shared stage1-x/tests/snapshots/a.snap}}", "a.snap: no line `key: host"),
+            ("{{#picture change stage1-x/tests/snapshots/a.snap}}", "another number of snapshots"),
+            ("{{#picture}}", "no such directive"),
             ("{{#include a.rs}}", "no such directive"),
             ("See {{#steps}} here", "alone on its line"),
             ("{{#hint}}", "inside an exercise"),
