@@ -80,8 +80,14 @@ impl Error {
 /// A text for a terminal: control characters, which names of files may hold, are shown and not obeyed.
 pub fn printable(text: impl fmt::Display) -> String {
     let text = text.to_string();
-    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    if text.contains(char::is_control) { text.chars().map(shown).collect() } else { text }
+    let shown = |c: char| if is_obeyed(c) { c.escape_default().to_string() } else { c.to_string() };
+    if text.contains(is_obeyed) { text.chars().map(shown).collect() } else { text }
+}
+
+/// What a terminal does rather than shows; the bidirectional ones of Unicode make a name look like another.
+fn is_obeyed(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
 }
 
 /// What strerror(3) says, as strace prints it; nix has sentences of its own.

@@ -1,7 +1,7 @@
 //! The ipc namespace: objects that are found by key or name, and by nobody outside.
 //!
 //! svipc(7), mq_overview(7), /proc/sysvipc; Linux 2.6.19, 2006. Book: "ipc" (`ipc`).
-//! Invariant: only what was made here is removed; a key that somebody else uses is an error.
+//! Invariant: three objects a key, made and removed together; making under a key that is in use is an error.
 
 use crate::sys::{ipc as raw, mount::detached};
 use crate::{Error, Result};

@@ -82,10 +82,17 @@ pub fn granted(side: Side, uid: u32) -> Result<Vec<Grant>> {
 /// Root inside is `own`; from 1 on inside are all ids that are granted.
 pub fn everything(side: Side, own: u32, grants: &[Grant]) -> Result<IdMap> {
     let mut extents = vec![Extent { inside: 0, outside: own, count: 1 }];
-    let mut inside = 1;
-    for grant in grants {
+    let mut inside: u32 = 1;
+    for (position, grant) in grants.iter().enumerate() {
+        // The same line twice, as user tools have left it in some files, grants nothing more.
+        let again = grants[..position].iter().any(|g| (g.first, g.count) == (grant.first, grant.count));
+        if again {
+            continue;
+        }
         extents.push(Extent { inside, outside: grant.first, count: grant.count });
-        inside += grant.count;
+        inside = inside
+            .checked_add(grant.count)
+            .ok_or_else(|| Error::refused(format!("{} grants more ids than there are", side.file())))?;
     }
     match extents.len() {
         1 => Err(Error::refused(format!("{} grants you no ids", side.file())).with_hint(format!(

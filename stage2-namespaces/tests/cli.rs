@@ -17,7 +17,9 @@ fn spawn_status_is_the_commands() {
     run(&["--pid"], &["sh", "-c", "exit 7"]).assert().code(7);
     run(&["--pid"], &["sh", "-c", "kill -TERM $$"]).assert().code(143);
     run(&["--uts"], &["sh", "-c", "kill -KILL $$"]).assert().code(137);
-    run(&["--pid"], &["no-such-command"]).assert().code(127).stderr(contains("not found in $PATH"));
+    // A directory in PATH that one may not search would make it EACCES, and 126, as for execvp(3).
+    let mut missing = run(&["--pid"], &["no-such-command"]);
+    missing.env("PATH", "/usr/bin:/bin").assert().code(127).stderr(contains("not found in $PATH"));
     run(&["--uts"], &["/etc/passwd"]).assert().code(126).stderr(contains("EACCES"));
     stage2(&["run", "--nonsense"]).assert().code(2);
     stage2(&["run", "--uts"]).assert().code(2);
@@ -208,4 +210,45 @@ fn the_pid_file_names_a_process_that_can_be_visited() {
     assert_eq!(output(shell.args(["-c", &script])), "inside");
     let missing = stderr(&mut stage2(&["run", "--pid-file", "/nonexistent/pid", "--", "true"]));
     assert!(missing.contains("/nonexistent/pid") && missing.contains("ENOENT"), "{missing}");
+}
+
+#[test]
+fn the_pid_file_follows_no_link_and_is_tried_before_the_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let (victim, file) = (directory.path().join("victim"), directory.path().join("pid"));
+    fs::write(&victim, "untouched").unwrap();
+    std::os::unix::fs::symlink(&victim, &file).unwrap();
+    run(&["--uts", "--pid-file", file.to_str().unwrap()], &["true"]).assert().code(0);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+    assert!(!file.is_symlink() && fs::read_to_string(&file).unwrap().trim().parse::<i32>().is_ok());
+    let mut early = run(&["--uts", "--pid-file", "/nonexistent/pid"], &["sh", "-c", "echo ran"]);
+    early.assert().code(1).stdout("");
+    let left: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn net_lab_leaves_alone_what_has_its_names_already() {
+    let names = "$S2 net add stage2-t1; $S2 net lab t && exit 9; $S2 net list; $S2 net bridge stage2-v1
+        $S2 net lab v && exit 9; $S2 net show";
+    let seen = output(&mut ground::sandbox(names));
+    assert!(seen.contains("stage2-t1") && seen.contains("stage2-v1"), "{seen}");
+}
+
+#[test]
+fn net_names_are_those_of_ip_netns_and_a_killed_add_can_be_repeated() {
+    let script = "$S2 net add keep; touch '/run/netns/a killed one'; $S2 net add 'a killed one'
+        $S2 net add a:b; $S2 net exec a:b -- true; $S2 net list; $S2 net delete a:b; $S2 net delete 'a killed one'
+        $S2 net delete keep; ls /run";
+    let seen = output(&mut ground::sandbox(script));
+    assert!(seen.contains("a:b") && seen.contains("a killed one") && !seen.contains("netns"), "{seen}");
+    for bad in ["../x", ".", "a/b", "a\u{1b}[m"] {
+        stage2(&["net", "add", bad]).assert().code(2).stderr(contains("is no name"));
+    }
+}
+
+#[test]
+fn net_add_that_fails_leaves_no_directory_behind() {
+    let script = "echo 0 > /proc/sys/user/max_net_namespaces; $S2 net add x && exit 9; ls /run";
+    assert_eq!(output(&mut ground::sandbox(script)), "");
 }

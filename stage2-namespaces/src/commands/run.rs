@@ -18,6 +18,8 @@ use crate::{Error, Failure, Result, Rootfs, failed};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use nix::unistd::Pid;
 use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -110,27 +112,49 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
     let request = args.request().map_err(failed)?;
     let inherit = if args.root.is_some() { Inherit::Nothing } else { Inherit::Everything };
     let command = prepare(&args.command, inherit).map_err(failed)?;
+    // Before anything runs: a pid that cannot be written is a plain reason.
+    let pid_file = args.pid_file.as_deref().map(PidFile::create).transpose().map_err(failed)?;
     let mut running = spawn(&request, || become_command(&command, inherit)).map_err(failed)?;
     if let Way::Clone(errno) = running.way() {
         note(&format!("clone3: {errno}; used clone instead (Linux before 5.3, or a system call filter)"));
     }
-    if let Some(file) = &args.pid_file {
+    if let Some(file) = pid_file {
         running.started()?;
-        write_pid(file, running.pid()).map_err(failed)?;
+        file.write(running.pid()).map_err(failed)?;
     }
     running.wait()
 }
 
-/// Under another name first: whoever sees the file sees a whole number in it.
-fn write_pid(file: &Path, pid: Pid) -> Result<()> {
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
-    let failed = |call: &str| {
-        let call = format!("{call}({file:?})");
-        move |error: std::io::Error| Error::io(call, &error)
-    };
-    std::fs::write(&part, format!("{pid}\n")).map_err(failed("open"))?;
-    std::fs::rename(&part, file).map_err(failed("rename"))
+/// The file that will hold the pid, under another name until it does: whoever sees it sees a whole number in it.
+struct PidFile {
+    file: PathBuf,
+    part: PathBuf,
+    open: File,
+}
+
+impl PidFile {
+    fn create(file: &Path) -> Result<Self> {
+        let mut part = file.as_os_str().to_owned();
+        part.push(format!(".{}", std::process::id()));
+        let part = PathBuf::from(part);
+        // Never through a link that somebody has put there.
+        let open = OpenOptions::new().write(true).create_new(true).open(&part);
+        let open = open.map_err(|error| Error::io(format!("open({part:?}, O_CREAT|O_EXCL)"), &error))?;
+        Ok(PidFile { file: file.to_owned(), part, open })
+    }
+
+    fn write(mut self, pid: Pid) -> Result<()> {
+        let failed = |call: String| move |error| Error::io(call, &error);
+        writeln!(self.open, "{pid}").map_err(failed(format!("write({:?})", self.part)))?;
+        std::fs::rename(&self.part, &self.file).map_err(failed(format!("rename({:?})", self.file)))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Gone already, where it was renamed.
+        std::fs::remove_file(&self.part).ok();
+    }
 }
 
 impl RunArgs {

@@ -6,6 +6,7 @@
 
 use clap::ValueEnum;
 use serde_json::{Map, Value};
+use stage1_chroot::printable;
 
 /// How a list is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Default)]
@@ -94,11 +95,6 @@ fn cell(value: &Value) -> String {
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
-}
-
-/// A command line may hold anything, and a terminal obeys some of it.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 #[cfg(test)]

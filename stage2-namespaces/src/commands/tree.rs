@@ -8,6 +8,7 @@ use crate::Result;
 use crate::census::{Census, Resident, command};
 use crate::kind::Kind;
 use clap::ValueEnum;
+use stage1_chroot::printable;
 
 /// Draw the parenthood of user and of pid namespaces
 #[derive(Debug, clap::Args)]
@@ -71,7 +72,7 @@ fn draw(census: &Census, resident: &Resident, (first, rest): (&str, &str), text:
 fn line(resident: &Resident) -> String {
     let who = match (resident.pids.first(), resident.handles.first()) {
         (Some(pid), _) => format!("{} processes, {pid} {}", resident.pids.len(), short(&command(*pid))),
-        (None, Some(handle)) => format!("no process, {}", handle.display()),
+        (None, Some(handle)) => format!("no process, {}", printable(handle.to_string_lossy())),
         (None, None) => "no process".to_owned(),
     };
     let maker = resident.owner_uid.map(|uid| format!(", made by uid {uid}")).unwrap_or_default();
@@ -79,10 +80,9 @@ fn line(resident: &Resident) -> String {
 }
 
 fn short(text: &str) -> String {
-    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut short: String = clean.clone().take(40).collect();
-    if clean.count() > 40 {
-        short.push('…');
+    let clean = printable(text);
+    match clean.chars().count() > 40 {
+        true => clean.chars().take(40).chain(['…']).collect(),
+        false => clean,
     }
-    short
 }

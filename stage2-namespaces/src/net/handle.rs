@@ -11,6 +11,7 @@ use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::statfs::{NSFS_MAGIC, statfs};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -25,6 +26,11 @@ const ROOTLESS: &str = "a handle is a mount, and mounting needs CAP_SYS_ADMIN: b
 /// The file that stands for `name`.
 pub fn path(name: &HandleName) -> PathBuf {
     Path::new(DIRECTORY).join(name.as_str())
+}
+
+/// Whether there is a file of that name, whatever it stands for.
+pub fn is_there(name: &HandleName) -> bool {
+    fs::symlink_metadata(path(name)).is_ok()
 }
 
 /// The namespace called `name`.
@@ -45,19 +51,13 @@ pub fn open(name: &HandleName) -> Result<Namespace> {
 /// Makes a network namespace that stays, called `name`.
 pub fn add(name: &HandleName) -> Result<()> {
     let path = path(name);
-    let _alone = prepare()?;
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o000).open(&path).map_err(|e| {
-        let error = Error::io(format!("open({path:?}, O_CREAT|O_EXCL)"), &e);
-        if e.kind() == ErrorKind::AlreadyExists {
-            error.with_hint("a namespace of that name is there already")
-        } else {
-            error
-        }
-    })?;
-    fill(&path).inspect_err(|_| {
-        // The name is ours, and stands for nothing.
-        fs::remove_file(&path).ok();
-    })
+    let alone = prepare()?;
+    let made = place(&path).and_then(|()| {
+        // On an error the name is ours, and stands for nothing.
+        fill(&path).inspect_err(|_| fs::remove_file(&path).unwrap_or_default())
+    });
+    drop(alone);
+    made.inspect_err(|_| tidy())
 }
 
 /// A child is born into a new network namespace, binds it to `path`, and ends; the mount stays.
@@ -79,6 +79,26 @@ fn fill(path: &Path) -> Result<()> {
 }
 // ANCHOR_END: named
 
+/// The empty file that the mount will cover.
+fn place(path: &Path) -> Result<()> {
+    let made = OpenOptions::new().read(true).write(true).create_new(true).mode(0o000).open(path);
+    match made {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists && is_abandoned(path) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            let error = Error::io(format!("open({path:?}, O_CREAT|O_EXCL)"), &e);
+            Err(error.with_hint("a namespace of that name is there already"))
+        }
+        other => other.map(drop).map_err(|e| Error::io(format!("open({path:?}, O_CREAT|O_EXCL)"), &e)),
+    }
+}
+
+/// An empty file that nothing is mounted on: somebody was killed between making and mounting. While we hold the
+/// lock, nobody is.
+fn is_abandoned(path: &Path) -> bool {
+    let empty = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == 0);
+    empty && statfs(path).is_ok_and(|found| found.filesystem_type() != NSFS_MAGIC)
+}
+
 /// Removes the name; the namespace goes when no process is left in it.
 pub fn delete(name: &HandleName) -> Result<()> {
     let path = path(name);
@@ -86,8 +106,11 @@ pub fn delete(name: &HandleName) -> Result<()> {
         Error::call(format!("umount2({path:?}, MNT_DETACH)"), Errno::ENOENT)
             .with_hint("there is no handle of that name; `net list` shows those there are")
     };
-    if !path.exists() {
+    if !is_there(name) {
         return Err(gone());
+    }
+    if path.is_dir() {
+        return Err(Error::refused(format!("{path:?} is a directory, and no handle")));
     }
     let alone = lock()?;
     match umount2(&path, MntFlags::MNT_DETACH) {

@@ -61,11 +61,35 @@ impl Lab {
         address_in(range, 1 + HOSTS)?;
         let socket = Socket::open()?;
         // What is there already is not ours to remove: this comes before anything of ours.
+        self.refuse_what_is_there(&socket)?;
         link::add_bridge(&socket, &self.bridge)?;
         self.furnish(&socket, range, gateway).inspect_err(|_| {
             // The first error is the one to tell.
             self.delete().ok();
         })
+    }
+
+    fn refuse_what_is_there(&self, socket: &Socket) -> Result<()> {
+        let links = link::list(socket)?;
+        for n in 1..=HOSTS {
+            let (handle, port) = self.host(n)?;
+            let taken = links.iter().any(|link| link.name == port.as_str());
+            let what = match (handle::is_there(&handle), taken) {
+                (true, _) => format!("a namespace {handle}"),
+                (_, true) => format!("a link {port}"),
+                (false, false) => continue,
+            };
+            return Err(Error::refused(format!("{what} is there already")).with_hint(format!(
+                "another lab, or what is left of one: `net delete --lab {}` removes all that has its names",
+                self.name()
+            )));
+        }
+        Ok(())
+    }
+
+    /// As it was asked for, without the prefix of all that is ours.
+    fn name(&self) -> &str {
+        self.bridge.as_str().trim_start_matches("stage2-")
     }
 
     fn furnish(&self, socket: &Socket, range: Prefix, gateway: Prefix) -> Result<()> {
@@ -103,7 +127,7 @@ impl Lab {
         for n in 1..=HOSTS {
             let (handle, port) = self.host(n)?;
             removed.extend(unlink(&socket, &port)?);
-            if handle::path(&handle).exists() {
+            if handle::is_there(&handle) {
                 handle::delete(&handle)?;
                 removed.push(format!("namespace {handle}"));
             }

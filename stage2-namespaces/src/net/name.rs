@@ -15,12 +15,20 @@ pub struct LinkName(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandleName(String);
 
-/// What both have in common: a file name that no shell, no option parser and no table takes for something else.
-fn check(what: &str, text: &str, longest: usize) -> Result<()> {
+fn length(what: &str, text: &str, longest: usize) -> Result<()> {
     let bad = |why: String| Err(Error::refused(format!("{text:?} is no name for a {what}")).with_hint(why));
     match text.len() {
         0 => bad("it is empty".into()),
         n if n > longest => bad(format!("it has {n} bytes, and at most {longest} are allowed")),
+        _ => Ok(()),
+    }
+}
+
+/// A name that no shell, no option parser and no table takes for something else.
+fn check(what: &str, text: &str, longest: usize) -> Result<()> {
+    length(what, text, longest)?;
+    let bad = |why: String| Err(Error::refused(format!("{text:?} is no name for a {what}")).with_hint(why));
+    match text {
         _ if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) => {
             bad("letters, digits, -, _ and . are allowed".into())
         }
@@ -41,7 +49,15 @@ impl FromStr for HandleName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        check("network namespace", text, 255).map(|()| HandleName(text.to_owned()))
+        // What ip(8) has named is ours to use: whatever is one file name, and no option or escape sequence.
+        let is_path = text.contains('/') || text == "." || text == "..";
+        if is_path || text.starts_with('-') || text.contains(char::is_control) {
+            let error = Error::refused(format!("{text:?} is no name for a network namespace"));
+            return Err(
+                error.with_hint("one file name: no `/`, no control characters, no - at its beginning")
+            );
+        }
+        length("network namespace", text, 255).map(|()| HandleName(text.to_owned()))
     }
 }
 
@@ -77,9 +93,13 @@ mod tests {
 
     #[test]
     fn net_names_are_no_paths() {
-        for bad in ["", ".", "..", "a/b", "../a", "a b", "a\n", "-a", "a:1", "a\0", "ä"] {
+        for bad in ["", ".", "..", "a/b", "../a", "a\n", "-a", "a\0"] {
             assert!(bad.parse::<LinkName>().is_err(), "{bad:?}");
             assert!(bad.parse::<HandleName>().is_err(), "{bad:?}");
+        }
+        for odd in ["a b", "a:1", "ä"] {
+            assert!(odd.parse::<LinkName>().is_err(), "{odd:?}");
+            assert!(odd.parse::<HandleName>().is_ok(), "ip netns takes it: {odd:?}");
         }
         assert!("a".repeat(15).parse::<LinkName>().is_ok());
         assert!("a".repeat(16).parse::<LinkName>().is_err());

@@ -26,6 +26,9 @@ pub enum Echo {
     Unreachable(Errno),
 }
 
+/// No socket waits for less.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// A socket that pings one address.
 #[derive(Debug)]
 pub struct Ping {
@@ -38,16 +41,20 @@ pub struct Ping {
 impl Ping {
     /// Gets ready to ping `to`; each answer is waited for `timeout`, one millisecond at least.
     pub fn open(to: IpAddr, timeout: Duration) -> Result<Self> {
-        let timeout = timeout.max(Duration::from_millis(1));
+        let timeout = timeout.max(SHORTEST);
         let (fd, raw) = datagram_or_raw(to)?;
         let call = |name: String| move |errno| Error::call(name, errno);
-        let wait = TimeVal::microseconds(timeout.as_micros().try_into().unwrap_or(i64::MAX));
-        setsockopt(&fd, sockopt::ReceiveTimeout, &wait).map_err(call("setsockopt(SO_RCVTIMEO)".into()))?;
         connect(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(to, 0))).map_err(|errno| {
             call(format!("connect({to})"))(errno)
                 .with_hint("no route leads there: an address, and a link that is up?")
         })?;
         Ok(Ping { fd, to, raw, timeout })
+    }
+
+    fn wait_at_most(&self, left: Duration) -> Result<()> {
+        let wait = TimeVal::microseconds(left.as_micros().try_into().unwrap_or(i64::MAX));
+        setsockopt(&self.fd, sockopt::ReceiveTimeout, &wait)
+            .map_err(|errno| Error::call("setsockopt(SO_RCVTIMEO)", errno))
     }
 
     /// One request, number `sequence`.
@@ -64,7 +71,8 @@ impl Ping {
         };
         let mut buffer = [0; 256];
         // A raw socket hears the answers to others, too: the timeout is for all of them together.
-        while sent.elapsed() < self.timeout {
+        while let Some(left) = self.timeout.checked_sub(sent.elapsed()).filter(|left| *left >= SHORTEST) {
+            self.wait_at_most(left)?;
             match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
                 Ok(length) if is_reply(self.to, self.raw, &buffer[..length], &request) => {
                     return Ok(Echo::Reply(sent.elapsed()));
