@@ -66,6 +66,7 @@ words! {
     Subids: "subordinate ids", "하위 id";
     Cgroups: "cgroups", "cgroup";
     Delegation: "cgroup delegation", "cgroup 위임";
+    VirtualMachine: "virtual machine", "가상 머신";
     Tools: "optional tools", "선택 도구";
     Machine: "This machine", "이 컴퓨터";
 }

@@ -15,6 +15,7 @@ mod page;
 mod stages;
 mod suite;
 mod tidy;
+mod vm;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{io::Write, process::ExitCode};
@@ -38,6 +39,7 @@ enum Verb {
     Bench(bench::BenchArguments),
     Book(book::BookArguments),
     Tidy(tidy::TidyArguments),
+    Vm(vm::VmArguments),
     Clean(clean::CleanArguments),
     Completions(generate::CompletionsArguments),
     Man(generate::ManArguments),
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         Verb::Bench(arguments) => bench::bench(&arguments),
         Verb::Book(arguments) => book::book(&arguments),
         Verb::Tidy(arguments) => tidy::tidy(&arguments),
+        Verb::Vm(arguments) => vm::vm(&arguments),
         Verb::Clean(arguments) => clean::clean(&arguments),
         Verb::Completions(arguments) => generate::completions(&arguments, Arguments::command()),
         Verb::Man(arguments) => generate::man(&arguments, Arguments::command()),

@@ -26,6 +26,9 @@ pub enum Linkage {
     Static,
 }
 
+/// What rustc calls this kind of machine.
+pub const HOST: &str = env!("HOST_TRIPLE");
+
 /// The stages that have a command line, in the order of history.
 pub const STAGES: [&str; 2] = ["stage1-chroot", "stage2-namespaces"];
 
@@ -148,7 +151,7 @@ pub fn build(package: &str, linkage: Linkage) -> Result<PathBuf> {
     }
     if linkage == Linkage::Static {
         // With an explicit target the flags reach the program only, not the proc-macros of its build.
-        command.args(["--target", env!("HOST_TRIPLE")]);
+        command.args(["--target", HOST]);
         command.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
     }
     let output = command
@@ -172,7 +175,7 @@ fn built(package: &str, linkage: Linkage) -> Result<PathBuf> {
     let profile = own.ancestors().skip(1).find(|path| !path.ends_with("deps")).unwrap_or(&own);
     let path = match (linkage, profile.parent(), profile.file_name()) {
         (Linkage::Static, Some(target), Some(name)) => {
-            target.join(env!("HOST_TRIPLE")).join(name).join(package)
+            target.join(HOST).join(name).join(package)
         }
         _ => profile.join(package),
     };

@@ -3,7 +3,7 @@
 //! uname(2), /proc/sys, /proc/self/mountinfo, /etc/subuid. Book: "How to use this book".
 //! Invariant: only looks; a finding without a remedy needs none.
 
-use crate::language::Word;
+use crate::{language::Word, vm};
 use nix::unistd::{User, geteuid};
 use observe::{
     need::Need,
@@ -41,7 +41,7 @@ pub(super) fn examine(programs: &Programs) -> Vec<Finding> {
     let mut findings = vec![kernel(), surroundings(), user(), user_namespaces(programs)];
     findings.extend(subordinate_ids());
     findings.extend([cgroups(), delegation()]);
-    findings.push(tools());
+    findings.extend([virtual_machine(), tools()]);
     findings
 }
 
@@ -195,6 +195,14 @@ fn delegation() -> Finding {
     Finding::mend(WHAT, "nothing is delegated to you", remedy)
 }
 
+/// `cargo xtask vm`, for another kernel and the other layouts of control groups.
+fn virtual_machine() -> Finding {
+    match vm::missing() {
+        None => Finding::good(Word::VirtualMachine, "may be made (cargo xtask vm)"),
+        Some((reason, remedy)) => Finding::mend(Word::VirtualMachine, reason, remedy),
+    }
+}
+
 /// What helps but is not needed.
 fn tools() -> Finding {
     let optional = [
@@ -202,7 +210,6 @@ fn tools() -> Finding {
         ("runc", "runc"),
         ("crun", "crun"),
         ("strace", "strace"),
-        ("qemu-system-x86_64", "qemu-system-x86"),
         ("asciinema", "asciinema"),
     ];
     let (have, lack): (Vec<_>, Vec<_>) = optional.iter().partition(|(tool, _)| installed(tool));

@@ -1,0 +1,231 @@
+//! `cargo xtask vm`: what runs in the machine seems to run here, and the machine is gone afterwards.
+#![allow(clippy::unwrap_used, reason = "a test whose ground cannot be made fails")]
+
+use assert_cmd::Command;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use observe::skip::skip;
+use predicates::prelude::*;
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    io::{BufRead, BufReader},
+    os::unix::ffi::OsStrExt,
+    process::{Child, Stdio},
+    sync::OnceLock,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+const XTASK: &str = env!("CARGO_BIN_EXE_xtask");
+
+/// `cargo xtask vm` with these options, up to a command's words.
+fn vm(options: &[&str]) -> Command {
+    let mut command = Command::new(XTASK);
+    // Where two cores emulate two machines, and other tests build, it takes its time.
+    command.arg("vm").args(options).arg("--").timeout(Duration::from_secs(400));
+    command
+}
+
+/// Whether there can be machines here; where not, the reason is told, once for each test.
+fn possible(test: &str) -> bool {
+    static FIRST: OnceLock<(Option<i32>, String)> = OnceLock::new();
+    let (status, told) = FIRST.get_or_init(|| {
+        let output = vm(&[]).arg("true").output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    });
+    match status {
+        Some(77) => skip(test, told.trim()),
+        other => assert_eq!((*other, told.as_str()), (Some(0), ""), "`true` is 0 and silent"),
+    }
+    *status == Some(0)
+}
+
+/// What a script printed inside; it must have succeeded.
+fn printed(options: &[&str], script: &str) -> String {
+    let output = vm(options).args(["sh", "-ec", script]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {} {complaint}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn the_exit_status_is_the_commands_own() {
+    if !possible("exit_status") {
+        return;
+    }
+    vm(&[]).args(["sh", "-c", "exit 7"]).assert().code(7).stdout("").stderr("");
+    vm(&[]).args(["sh", "-c", "kill -KILL $$"]).assert().code(137);
+    vm(&[]).arg("nonesuch").assert().code(127).stdout("").stderr(predicate::str::contains("nonesuch"));
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn every_byte_passes_on_the_stream_it_was_written_to() {
+    if !possible("every_byte") {
+        return;
+    }
+    let all: Vec<u8> = (1..=255).collect();
+    let script = "printf %s \"$1\"; printf '\\0%s' \"$2\" >&2; seq 30000
+                  [ -t 0 ] || [ -t 1 ] || [ -t 2 ] || echo no terminal";
+    let words: [&OsStr; 5] =
+        ["sh".as_ref(), "-c".as_ref(), script.as_ref(), "it's me".as_ref(), OsStr::from_bytes(&all)];
+    let output = vm(&[]).args(words).arg(OsString::from("$HOME 'x' \r\n\x04")).output().unwrap();
+    let numbers: String = (1..=30000).map(|number| format!("{number}\n")).collect();
+    let expected = [&all[..], numbers.as_bytes(), b"no terminal\n"].concat();
+    assert!(output.stdout == expected, "{} bytes instead of {}", output.stdout.len(), expected.len());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "\0$HOME 'x' \r\n\x04");
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn each_layout_is_what_a_process_inside_sees() {
+    if !possible("each_layout") {
+        return;
+    }
+    let script = "awk '/ - cgroup/ { print $5, $(NF - 2) }' /proc/self/mountinfo; cat /proc/self/cgroup
+                  cat /sys/fs/cgroup/cgroup.subtree_control || true";
+    for (layout, first, second) in
+        [("v1", true, None), ("hybrid", true, Some("/unified")), ("v2", false, Some(""))]
+    {
+        let seen = printed(&["--cgroup", layout], script);
+        assert_eq!(seen.contains("/sys/fs/cgroup/memory cgroup\n"), first, "{layout}: {seen}");
+        assert_eq!(seen.contains("/sys/fs/cgroup/cpu,cpuacct cgroup\n"), first, "{layout}: {seen}");
+        let unified = seen.lines().find_map(|line| line.strip_suffix(" cgroup2"));
+        assert_eq!(
+            unified,
+            second.map(|place| format!("/sys/fs/cgroup{place}")).as_deref(),
+            "{layout}: {seen}"
+        );
+        assert_eq!(seen.lines().any(|line| line == "0::/"), second.is_some(), "{layout}: {seen}");
+        let given = |name| seen.lines().any(|line| line.split(' ').any(|word| word == name));
+        assert_eq!(given("memory") && given("pids") && given("cpu"), layout == "v2", "{layout}: {seen}");
+    }
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn the_stages_and_the_probe_work_inside() {
+    if !possible("stages_inside") {
+        return;
+    }
+    let seen = printed(
+        &[],
+        "stage1-chroot build new-root probe >&2; stage1-chroot run new-root -- probe facts entries
+         stage2-namespaces run --all --map-root -- probe facts --format json pid namespaces",
+    );
+    let (jail, contained) = seen.split_once('\n').unwrap();
+    assert!(jail.starts_with("entries") && !jail.contains("proc"), "{seen}");
+    assert!(contained.contains("uts:["), "{seen}");
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn the_kernel_finds_its_modules_when_they_are_first_used() {
+    if !possible("modules") {
+        return;
+    }
+    let seen = printed(
+        &[],
+        "stage2-namespaces run --net -- sh -ec 'stage2-namespaces net veth a b; stage2-namespaces net bridge c'
+         mkdir -p /tmp/low /tmp/over && touch /tmp/low/file && mount -t tmpfs up /mnt && mkdir /mnt/u /mnt/w
+         mount -t overlay over -o lowerdir=/tmp/low,upperdir=/mnt/u,workdir=/mnt/w /tmp/over && ls /tmp/over
+         : </dev/loop-control && losetup -f",
+    );
+    assert_eq!(seen, "file\n/dev/loop0\n");
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn the_machine_ends_with_its_command_whoever_is_left() {
+    if !possible("whoever_is_left") {
+        return;
+    }
+    let started = Instant::now();
+    assert_eq!(printed(&[], "sleep 1000 & setsid sleep 1000 & echo done"), "done\n");
+    assert!(started.elapsed() < Duration::from_secs(300));
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn when_time_is_up_the_machine_ends() {
+    if !possible("time_is_up") {
+        return;
+    }
+    let told = predicate::str::contains("not done within 1 s").and(predicate::str::contains("--timeout"));
+    vm(&["--timeout", "1"]).args(["sleep", "1000"]).assert().code(124).stderr(told);
+}
+
+/// A machine whose command runs, and the process that is qemu.
+fn running() -> (Child, Pid) {
+    let mut command = std::process::Command::new(XTASK);
+    command.args(["vm", "--", "sh", "-c", "echo up; sleep 1000"]).stdin(Stdio::null());
+    let mut xtask = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(xtask.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "up\n");
+    let pid = xtask.id();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let qemu = children.trim().parse().unwrap();
+    assert!(fs::read_to_string(format!("/proc/{qemu}/comm")).unwrap().starts_with("qemu"));
+    (xtask, Pid::from_raw(qemu))
+}
+
+/// Whether the process is gone within ten seconds, but for a zombie that waits for init.
+fn gone(process: Pid) -> bool {
+    let until = Instant::now() + Duration::from_secs(10);
+    let lives = || fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|words| !words.is_empty());
+    while lives() && Instant::now() < until {
+        sleep(Duration::from_millis(20));
+    }
+    !lives()
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn ctrl_c_ends_the_machine() {
+    if !possible("ctrl_c") {
+        return;
+    }
+    let (xtask, qemu) = running();
+    kill(Pid::from_raw(xtask.id().cast_signed()), Signal::SIGINT).unwrap();
+    let output = xtask.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing was left behind"));
+    assert!(gone(qemu));
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn even_sigkill_leaves_no_machine() {
+    if !possible("sigkill") {
+        return;
+    }
+    let (mut xtask, qemu) = running();
+    xtask.kill().unwrap();
+    xtask.wait().unwrap();
+    assert!(gone(qemu));
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn a_machine_that_dies_early_leaves_its_last_words() {
+    if !possible("last_words") {
+        return;
+    }
+    let told =
+        predicate::str::contains("ended before its command did").and(predicate::str::contains("kernel"));
+    vm(&["--kernel", "/etc/passwd"]).arg("true").assert().code(1).stderr(told);
+    let told = predicate::str::contains("/nowhere").and(predicate::str::contains("No such file"));
+    vm(&["--kernel", "/nowhere"]).arg("true").assert().code(1).stderr(told);
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn without_qemu_the_remedy_is_named() {
+    let told = predicate::str::contains("not possible here").and(predicate::str::contains("apt-get install"));
+    vm(&[]).arg("true").env("PATH", "/nowhere").assert().code(77).stdout("").stderr(told);
+}
