@@ -174,9 +174,7 @@ fn built(package: &str, linkage: Linkage) -> Result<PathBuf> {
     // A test lies one directory deeper, in deps.
     let profile = own.ancestors().skip(1).find(|path| !path.ends_with("deps")).unwrap_or(&own);
     let path = match (linkage, profile.parent(), profile.file_name()) {
-        (Linkage::Static, Some(target), Some(name)) => {
-            target.join(HOST).join(name).join(package)
-        }
+        (Linkage::Static, Some(target), Some(name)) => target.join(HOST).join(name).join(package),
         _ => profile.join(package),
     };
     let missing = || format!("{}: not built yet; run `cargo xtask demo` once without sudo", path.display());
