@@ -10,9 +10,8 @@ use crate::sys::birth::{self as raw, Side};
 use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::sched::{setns, unshare};
-use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Which call made the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,9 +109,9 @@ impl Child {
     /// Waits for its end. The status is the one it gave, or 128 + n where signal n killed it.
     pub fn wait(self) -> Result<u8> {
         loop {
-            match waitpid(self.pid, None) {
-                Ok(status) => {
-                    if let Some(code) = exit_status(status) {
+            match raw::waitpid(self.pid, 0) {
+                Ok(ended) => {
+                    if let Some(code) = ended.and_then(|(_, word)| exit_status(word)) {
                         return Ok(code);
                     }
                 }
@@ -122,6 +121,19 @@ impl Child {
         }
     }
 
+    /// Its number in the /proc that is mounted here: not `pid`, where that /proc is of another pid namespace.
+    pub(crate) fn number_in_proc(&self) -> Result<i32> {
+        refusal::require_proc()?;
+        // The kernel numbers it as the /proc that is read does (pidfd_show_fdinfo() in kernel/fork.c).
+        let path = format!("/proc/self/fdinfo/{}", self.pidfd.as_raw_fd());
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(format!("open({path:?})"), &e))?;
+        let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+        number.filter(|number| *number > 0).ok_or_else(|| {
+            Error::refused(format!("the /proc here does not show process {}", self.pid))
+                .with_hint("it has ended, or that /proc is of a pid namespace which the process is not in")
+        })
+    }
+
     /// Sends it a signal by descriptor: it cannot hit another process that got the same number.
     pub fn signal(&self, signal: i32) -> Result<()> {
         raw::pidfd_send_signal(self.pidfd.as_fd(), signal)
@@ -129,13 +141,12 @@ impl Child {
     }
 }
 
-/// As shells say it: the exit code, or 128 + n for signal n. None: it is not over yet.
-pub fn exit_status(status: WaitStatus) -> Option<u8> {
-    match status {
-        WaitStatus::Exited(_, code) => Some(code as u8),
-        WaitStatus::Signaled(_, signal, _) => Some(128 + signal as u8),
-        _ => None,
+/// The word of wait(2) as shells say it: the exit code, or 128 + n for signal n. None: it is not over yet.
+pub fn exit_status(word: i32) -> Option<u8> {
+    if libc::WIFEXITED(word) {
+        return Some(libc::WEXITSTATUS(word) as u8);
     }
+    libc::WIFSIGNALED(word).then(|| 128 + libc::WTERMSIG(word) as u8)
 }
 
 /// Enters a time namespace that unshare(2) made for children only, after `set` has moved its clocks.

@@ -79,9 +79,7 @@ impl Census {
 
     /// Namespaces that a bind mount keeps: `nsfs` mounts whose root is `net:[4026531840]`.
     fn find_handles(&mut self) -> Result<()> {
-        for mount in
-            mountinfo::read(std::process::id() as i32)?.into_iter().filter(|mount| mount.kind == "nsfs")
-        {
+        for mount in mountinfo::own()?.into_iter().filter(|mount| mount.kind == "nsfs") {
             let Some((kind, inode)) = named(&mount.root) else { continue };
             let target = PathBuf::from(mount.target);
             let resident = self.settle(kind, inode, &target)?;

@@ -9,16 +9,21 @@ use nix::time::{ClockId, clock_gettime};
 use std::fs;
 
 /// Seconds to add to the two clocks that have an offset; the wall clock has none.
+///
+/// To add to the clocks of the host, that is of the first time namespace: from inside another one, too, the kernel
+/// counts from there. None: the clock stays as it is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Offsets {
     /// CLOCK_BOOTTIME, which uptime(1) shows.
-    pub boottime: i64,
+    pub boottime: Option<i64>,
     /// CLOCK_MONOTONIC.
-    pub monotonic: i64,
+    pub monotonic: Option<i64>,
 }
 
 /// Half of what a 64-bit count of nanoseconds holds, in seconds (about 146 years); time_namespaces(7).
 const LIMIT: i64 = i64::MAX / 1_000_000_000 / 2;
+
+const OFFSETS: &str = "/proc/self/timens_offsets";
 
 impl Offsets {
     /// Are both clocks left as they are?
@@ -26,17 +31,25 @@ impl Offsets {
         self == Offsets::default()
     }
 
+    fn wanted(self) -> impl Iterator<Item = (&'static str, ClockId, i64)> {
+        [
+            self.monotonic.map(|offset| ("monotonic", ClockId::CLOCK_MONOTONIC, offset)),
+            self.boottime.map(|offset| ("boottime", ClockId::CLOCK_BOOTTIME, offset)),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
     /// No clock may run before zero or beyond the limit: the kernel's ERANGE, before anything is made.
     pub fn check(self) -> Result<()> {
-        for (name, clock, offset) in [
-            ("boottime", ClockId::CLOCK_BOOTTIME, self.boottime),
-            ("monotonic", ClockId::CLOCK_MONOTONIC, self.monotonic),
-        ] {
+        let present = fs::read_to_string(OFFSETS).unwrap_or_default();
+        for (name, clock, offset) in self.wanted() {
             let now =
                 clock_gettime(clock).map_err(|errno| Error::call(format!("clock_gettime({name})"), errno))?;
-            if !in_range(now.tv_sec(), offset) {
+            let host = now.tv_sec() - present_offset(&present, name);
+            if !in_range(host, offset) {
                 return Err(Error::refused(format!("{name} offset {offset} is out of range")).with_hint(
-                    format!("the clock stands at {} s; with it between 0 and {LIMIT}", now.tv_sec()),
+                    format!("the host's clock stands at {host} s; with it between 0 and {LIMIT}"),
                 ));
             }
         }
@@ -47,12 +60,18 @@ impl Offsets {
     /// Enters a new time namespace with these offsets; for a process with one thread.
     pub(crate) fn enter(self) -> Result<()> {
         enter_new_time(|| {
-            let path = "/proc/self/timens_offsets";
-            let text = format!("monotonic {} 0\nboottime {} 0\n", self.monotonic, self.boottime);
-            fs::write(path, &text).map_err(|e| Error::io(format!("write({path:?}, {text:?})"), &e))
+            let lines = self.wanted().map(|(name, _, offset)| format!("{name} {offset} 0\n"));
+            let text: String = lines.collect();
+            fs::write(OFFSETS, &text).map_err(|e| Error::io(format!("write({OFFSETS:?}, {text:?})"), &e))
         })
     }
     // ANCHOR_END: time
+}
+
+/// The seconds our own namespace adds to the clock `name`: its line of /proc/self/timens_offsets.
+fn present_offset(offsets: &str, name: &str) -> i64 {
+    let line = offsets.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 fn in_range(now: i64, offset: i64) -> bool {
@@ -62,6 +81,13 @@ fn in_range(now: i64, offset: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_offsets_of_our_own_namespace_are_read() {
+        let offsets = "monotonic           0         0\nboottime         -500         0\n";
+        assert_eq!(present_offset(offsets, "boottime"), -500);
+        assert_eq!((present_offset(offsets, "monotonic"), present_offset("", "boottime")), (0, 0));
+    }
 
     #[test]
     fn time_runs_neither_before_zero_nor_past_the_limit() {

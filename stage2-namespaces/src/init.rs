@@ -6,10 +6,9 @@
 use crate::birth::{Newborn, birth, exit_status};
 use crate::kind::Kinds;
 use crate::signals::{News, Signals, pass_on};
-use crate::sys::birth::{close_from, exit};
+use crate::sys::birth::{waitpid, with_nothing_open};
 use crate::{Error, Result};
 use nix::errno::Errno;
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -24,12 +23,13 @@ pub(crate) fn live(signals: Signals, command: impl FnOnce(Newborn) -> u8) -> Res
     // would be lost between this line and the next.
     let signals = Cell::new(Some(signals));
     let child = birth(Kinds::NONE, None, |newborn| {
-        drop(signals.take());
+        if let Some(signals) = signals.take() {
+            signals.release();
+        }
         command(newborn)
     })?;
     // The conversation with the parent is the command's now: its end must not stay open here.
-    close_from(3);
-    exit(watch(child.pid).unwrap_or(1))
+    with_nothing_open(|command| watch(command).unwrap_or(1), child.pid)
 }
 
 fn watch(command: Pid) -> Result<u8> {
@@ -47,11 +47,10 @@ fn watch(command: Pid) -> Result<u8> {
 /// Reaps everybody who has ended: orphans and, at last, the command. One SIGCHLD may stand for many of them.
 fn reap(command: Pid) -> Result<Option<u8>> {
     loop {
-        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(ended) if ended.pid().is_none() => return Ok(None),
-            Ok(ended) if ended.pid() == Some(command) => return Ok(exit_status(ended)),
-            Ok(_orphan) => (),
-            Err(Errno::ECHILD) => return Ok(None),
+        match waitpid(Pid::from_raw(-1), libc::WNOHANG) {
+            Ok(Some((ended, word))) if ended == command => return Ok(exit_status(word)),
+            Ok(Some(_orphan)) => (),
+            Ok(None) | Err(Errno::ECHILD) => return Ok(None),
             Err(errno) => return Err(Error::call("waitpid(-1, WNOHANG)", errno)),
         }
     }

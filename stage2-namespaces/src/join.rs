@@ -1,16 +1,17 @@
 //! Joining: this process goes where another one is.
 //!
 //! setns(2), Linux 3.0, 2011; with a pidfd and many kinds at once, 5.8, 2020. Book: "Joining" (`enter`).
-//! Invariant: nothing has changed where the one call fails; only kinds that differ are joined.
+//! Invariant: only kinds that differ are joined; who joins another's user namespace takes no id of the host along.
 
 use crate::kind::{Kind, Kinds};
 use crate::nsfs::Namespace;
 use crate::refusal::require_process;
-use crate::sys::birth::pidfd_open;
+use crate::sys::birth::{pidfd_open, pidfd_send_signal, single_threaded};
 use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::sched::setns;
-use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid};
+use nix::sys::prctl::set_dumpable;
+use nix::unistd::{Gid, Pid, Uid, geteuid, setgroups, setresgid, setresuid};
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -40,10 +41,7 @@ impl Target {
     /// The process `pid`, held so that the number cannot come to mean another one.
     pub fn open(pid: i32) -> Result<Self> {
         require_process(pid)?;
-        let pidfd = pidfd_open(Pid::from_raw(pid)).map_err(|errno| {
-            Error::call(format!("pidfd_open({pid})"), errno)
-                .with_hint("EINVAL: a thread, not the process it is of")
-        })?;
+        let pidfd = pidfd_open(Pid::from_raw(pid)).map_err(|errno| no_pidfd(pid, errno))?;
         Ok(Target { pid, pidfd })
     }
 
@@ -54,19 +52,31 @@ impl Target {
             let elsewhere = Namespace::of(self.pid, kind)?.inode() != Namespace::own(kind)?.inode();
             differ = differ.with(kind, elsewhere);
         }
+        self.still_there()?;
         Ok(differ)
+    }
+
+    /// What was opened by number was this process's only if it has not been reaped until now.
+    fn still_there(&self) -> Result<()> {
+        pidfd_send_signal(self.pidfd.as_fd(), 0).or_else(|errno| match errno {
+            // Not ours to send to; but somebody is there.
+            Errno::EPERM => Ok(()),
+            _ => Err(Error::call(format!("pidfd_send_signal(pidfd of {}, 0)", self.pid), errno)
+                .with_hint(format!("process {} has ended", self.pid))),
+        })
     }
 
     // ANCHOR: enter
     /// Moves this process, which must have one thread, into the target's namespaces of `kinds`; for good.
+    ///
+    /// With a user namespace among them it gives up its groups, and until execve(2) nobody may trace it.
     pub fn join(&self, kinds: Kinds) -> Result<Joined> {
         let kinds = self.differing(kinds)?;
+        let credentials = kinds.has(Kind::User).then(|| Credentials::prepare(self)).transpose()?;
         if !kinds.is_empty() {
             self.join_at_once(kinds)?;
         }
-        if kinds.has(Kind::User) {
-            become_root()?;
-        }
+        credentials.map_or(Ok(()), Credentials::become_root)?;
         Ok(Joined { kinds })
     }
 
@@ -87,11 +97,12 @@ impl Target {
         // All are opened before the first is joined: afterwards /proc may be another one.
         let user = kinds.has(Kind::User).then(|| open(Kind::User)).transpose()?;
         let others: Vec<Namespace> = kinds.without(Kind::User).iter().map(open).collect::<Result<_>>()?;
+        self.still_there()?;
         let enter = |ns: &Namespace| {
             let kind = Kinds::NONE.with(ns.kind(), true);
             setns(ns, kind.flags()).map_err(|errno| self.explain(errno, kind))
         };
-        let root_first = nix::unistd::geteuid().is_root();
+        let root_first = geteuid().is_root();
         match user {
             Some(user) if root_first => others.iter().try_for_each(enter).and_then(|()| enter(&user)),
             Some(user) => enter(&user).and_then(|()| others.iter().try_for_each(enter)),
@@ -109,30 +120,76 @@ impl Target {
                 "needs CAP_SYS_ADMIN in the owning user namespace: be root, or join that one as well with --user",
             ),
             Errno::ESRCH => error.with_hint(format!("process {} has ended", self.pid)),
-            Errno::EINVAL => error.with_hint("a process with more than one thread cannot join user, mnt or time"),
+            Errno::EINVAL if !single_threaded() => {
+                error.with_hint("a process with more than one thread cannot join user, mnt or time")
+            }
+            Errno::EINVAL if kinds.has(Kind::Pid) => {
+                error.with_hint("a pid namespace can be joined only from one above it")
+            }
             _ => error,
         }
     }
 }
 
-/// Root of the namespace that was joined, where it has one; else we stay who the map says we are.
-fn become_root() -> Result<()> {
-    let has_root = |map: &str| {
-        let text = fs::read_to_string(format!("/proc/self/{map}")).unwrap_or_default();
-        text.lines().any(|line| line.split_whitespace().next() == Some("0"))
-    };
-    if has_root("gid_map") {
-        let root = Gid::from_raw(0);
-        setresgid(root, root, root).map_err(|errno| Error::call("setresgid(0, 0, 0)", errno))?;
-        // Denied where the map was written without privilege; then our groups stay, as nobody's.
-        match setgroups(&[]) {
-            Ok(()) | Err(Errno::EPERM) => (),
-            Err(errno) => return Err(Error::call("setgroups(0, NULL)", errno)),
+/// Which ids of the host may not be taken along into a user namespace: whoever has its capabilities may trace all
+/// that is in it, and would gain them.
+#[derive(Debug, Clone, Copy)]
+struct Credentials {
+    /// We are root: nobody inside is that already.
+    root: bool,
+    /// The namespace is somebody else's.
+    foreign: bool,
+    /// Our supplementary groups are gone.
+    groups_gone: bool,
+}
+
+impl Credentials {
+    /// Before the join. Where the container was made without privilege, groups can be given up only out here.
+    fn prepare(target: &Target) -> Result<Self> {
+        let foreign = Namespace::of(target.pid, Kind::User)?.owner_uid()? != geteuid().as_raw();
+        target.still_there()?;
+        // Between the join and execve(2) nobody inside shall look into this process, or take it over.
+        set_dumpable(false).map_err(|errno| Error::call("prctl(PR_SET_DUMPABLE, 0)", errno))?;
+        let groups_gone = given("setgroups(0, NULL)", setgroups(&[]))?;
+        Ok(Credentials { root: geteuid().is_root(), foreign, groups_gone })
+    }
+
+    /// After it: root of the namespace, where its maps have one. We ask by trying: what /proc says now is what the
+    /// container wants us to read.
+    fn become_root(self) -> Result<()> {
+        let groups_gone = given("setgroups(0, NULL)", setgroups(&[]))? || self.groups_gone;
+        let (uid, gid) = (Uid::from_raw(0), Gid::from_raw(0));
+        let is_gid = given("setresgid(0, 0, 0)", setresgid(gid, gid, gid))?;
+        let is_uid = given("setresuid(0, 0, 0)", setresuid(uid, uid, uid))?;
+        let is_root = is_uid && is_gid;
+        let harmless = if self.foreign { is_root && groups_gone } else { is_root || !self.root };
+        match harmless {
+            true => Ok(()),
+            false => Err(Error::refused(
+                "the user namespace has no root for us to become, and our ids outside would be at its mercy",
+            )
+            .with_hint("enter it as the ordinary user who owns it, or without --user")),
         }
     }
-    if has_root("uid_map") {
-        let root = Uid::from_raw(0);
-        setresuid(root, root, root).map_err(|errno| Error::call("setresuid(0, 0, 0)", errno))?;
+}
+
+/// EINVAL: the map has no such id. EPERM: the namespace has given up setgroups(2).
+fn given(call: &str, answer: nix::Result<()>) -> Result<bool> {
+    match answer {
+        Ok(()) => Ok(true),
+        Err(Errno::EINVAL | Errno::EPERM) => Ok(false),
+        Err(errno) => Err(Error::call(call, errno)),
     }
-    Ok(())
+}
+
+/// Why there is no descriptor for `pid`, which /proc shows.
+fn no_pidfd(pid: i32, errno: Errno) -> Error {
+    let error = Error::call(format!("pidfd_open({pid})"), errno);
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let process = status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(str::trim);
+    match process {
+        None => error.with_hint(format!("process {pid} has ended")),
+        Some(process) if process == pid.to_string() => error,
+        Some(process) => error.with_hint(format!("{pid} is a thread: name its process, {process}")),
+    }
 }

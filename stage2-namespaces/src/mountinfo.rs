@@ -3,7 +3,7 @@
 //! /proc/PID/mountinfo, proc_pid_mountinfo(5); Linux 2.6.26, 2008. Book: "Propagation" (`propagation`).
 //! Invariant: pure but for `read`; a line that cannot be understood is an error, not left out.
 
-use crate::refusal::require_process;
+use crate::refusal::{require_proc, require_process};
 use crate::{Error, Result};
 use std::fmt;
 
@@ -69,8 +69,17 @@ impl fmt::Display for Peers {
 /// The mounts that the process `pid` sees.
 pub fn read(pid: i32) -> Result<Vec<Mount>> {
     require_process(pid)?;
-    let path = format!("/proc/{pid}/mountinfo");
-    let text = std::fs::read(&path).map_err(|e| {
+    read_from(&format!("/proc/{pid}/mountinfo"))
+}
+
+/// The mounts that we see. By name, not by number: in a /proc from outside of our pid namespace that is another's.
+pub fn own() -> Result<Vec<Mount>> {
+    require_proc()?;
+    read_from("/proc/self/mountinfo")
+}
+
+fn read_from(path: &str) -> Result<Vec<Mount>> {
+    let text = std::fs::read(path).map_err(|e| {
         Error::io(format!("open({path:?})"), &e)
             .with_hint("only the user of that process and root may read it")
     })?;

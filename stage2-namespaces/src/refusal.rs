@@ -80,12 +80,25 @@ pub(crate) fn require_proc() -> Result<()> {
     }
 }
 
+/// A process id means one process to the kernel and another to a /proc from outside of our pid namespace.
+fn require_our_numbers() -> Result<()> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    // Our number in the pid namespace of that /proc, and in each below it down to ours (proc_pid_status(5)).
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    match numbers.map_or(1, |numbers| numbers.split_whitespace().count()) {
+        1 => Ok(()),
+        _ => Err(Error::refused("the /proc here numbers the processes of another pid namespace")
+            .with_hint("mount -t proc proc /proc; with `run --pid`, add --mount-proc")),
+    }
+}
+
 /// The process `pid` is there and visible, or an error that says which of the two is missing.
 pub(crate) fn require_process(pid: i32) -> Result<()> {
     require_proc()?;
     if pid <= 0 {
         return Err(Error::refused(format!("{pid} is not a process id")).with_hint("process ids start at 1"));
     }
+    require_our_numbers()?;
     if Path::new(&format!("/proc/{pid}")).exists() {
         return Ok(());
     }

@@ -8,12 +8,23 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
-/// Signals that are held back and can be read; released when dropped.
+/// Signals that are held back and can be read; released when the last of those who hold them is dropped.
 #[derive(Debug)]
 pub(crate) struct Signals {
-    before: SigSet,
+    before: Rc<Mask>,
     queue: SignalFd,
+}
+
+/// The mask from before the first hold; restored when dropped.
+#[derive(Debug)]
+struct Mask(SigSet);
+
+thread_local! {
+    /// What is held at present. Two children at once share one mask, in whichever order they end.
+    static HELD: RefCell<Weak<Mask>> = const { RefCell::new(Weak::new()) };
 }
 
 /// What arrived.
@@ -46,9 +57,20 @@ impl Signals {
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&held), Some(&mut before))
             .map_err(|errno| Error::call("sigprocmask(SIG_BLOCK)", errno))?;
+        let before = HELD.with_borrow_mut(|known| {
+            let mask = known.upgrade().unwrap_or_else(|| Rc::new(Mask(before)));
+            *known = Rc::downgrade(&mask);
+            mask
+        });
         let queue = SignalFd::with_flags(&held, SfdFlags::SFD_CLOEXEC)
             .map_err(|errno| Error::call("signalfd()", errno))?;
         Ok(Signals { before, queue })
+    }
+
+    /// For a child: the mask from before the hold, although copies of other holders remain in its memory.
+    pub fn release(self) {
+        HELD.set(Weak::new());
+        self.before.restore();
     }
 
     /// Waits for the next.
@@ -66,10 +88,16 @@ impl Signals {
     }
 }
 
-impl Drop for Signals {
-    fn drop(&mut self) {
+impl Mask {
+    fn restore(&self) {
         // Cannot fail: the mask is one the kernel gave us.
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None).ok();
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None).ok();
+    }
+}
+
+impl Drop for Mask {
+    fn drop(&mut self) {
+        self.restore();
     }
 }
 
@@ -77,4 +105,28 @@ impl Drop for Signals {
 pub(crate) fn pass_on(command: Pid, signal: i32) {
     // By number, for real-time signals have no name in nix. The number is still the command's: we have not reaped it.
     crate::sys::birth::kill(command, signal);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask() -> SigSet {
+        let mut present = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_BLOCK, None, Some(&mut present)).unwrap();
+        present
+    }
+
+    #[test]
+    fn init_signals_are_released_with_their_last_holder_in_whatever_order() {
+        let before = mask();
+        for first_in_first_out in [true, false] {
+            let (first, second) = (Signals::hold().unwrap(), Signals::hold().unwrap());
+            let (sooner, later) = if first_in_first_out { (first, second) } else { (second, first) };
+            drop(sooner);
+            assert!(mask().contains(Signal::SIGTERM), "one still holds them");
+            drop(later);
+            assert_eq!(mask(), before);
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! A command in new namespaces: the parent's side and the child's side, from birth to exit status.
 //!
 //! clone3(2), prctl(PR_SET_PDEATHSIG). Book: "The demo application" (`spawn`).
-//! Invariant: a child whose parent is gone, at whatever moment, ends; and with it all that it began.
+//! Invariant: a child whose parent is gone, at whatever moment, ends; with its own init, so does all below it. Without
+//! one the wish to die binds this child alone, and only while it keeps its ids: prctl(2), PR_SET_PDEATHSIG.
 //!
 //! ```text
 //! parent                                child
@@ -25,11 +26,12 @@ use crate::mount::{Incoming, PrivateMounts, Propagation};
 use crate::pivot::pivot;
 use crate::request::{Mounts, PidOne, Request};
 use crate::signals::{News, Signals, pass_on};
+use crate::sys::birth::waitpid;
 use crate::users::Users;
 use crate::{Error, Failure, Result, Rootfs, failed};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::stat::fstat;
 use nix::unistd::Pid;
 use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -90,7 +92,7 @@ fn become_child(
     let result = furnish(request, newborn, &mut line).map_err(failed).and_then(|()| match request.pid {
         Some(PidOne::Init) => live_as_init(&line, signals, work),
         _ => {
-            drop(signals);
+            signals.release();
             work()
         }
     });
@@ -162,9 +164,14 @@ fn arrange(mounts: &Mounts, newborn: &Newborn) -> Result<()> {
     }
 }
 
-/// A descriptor opened before the birth leads into the parent's mount namespace: open it again in ours.
+/// A descriptor opened before the birth leads into the parent's mount namespace: open it again in ours. By the same
+/// path; so it is the same directory only if nobody has exchanged it meanwhile.
 fn change_root(proof: &PrivateMounts, outside: &Rootfs, proc: bool) -> Result<()> {
     let rootfs = Rootfs::open(outside.path())?;
+    if identity(outside)? != identity(&rootfs)? {
+        return Err(Error::refused(format!("{:?} is another directory than at the start", outside.path()))
+            .with_hint("somebody has exchanged it, or mounted something there; begin again"));
+    }
     // Before the pivot: in a user namespace a new proc is allowed only while an old one can be seen.
     if proc {
         proof.mount_proc(rootfs.as_fd())?;
@@ -172,12 +179,17 @@ fn change_root(proof: &PrivateMounts, outside: &Rootfs, proc: bool) -> Result<()
     pivot(proof, &rootfs)
 }
 
+fn identity(rootfs: &Rootfs) -> Result<(u64, u64)> {
+    let stat = fstat(rootfs.as_fd()).map_err(|errno| Error::call("fstat(rootfs)", errno))?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
 impl Running {
     /// The parent's part of the birth; on any error the child, left alone, ends.
     fn introduce(mut self, request: &Request) -> Result<Self> {
         let Some(users) = request.user.as_ref().filter(|_| waits_for_maps(request)) else { return Ok(self) };
-        let told =
-            users.write_maps(self.child.pid).and_then(|()| self.line.as_mut().map_or(Ok(()), ParentEnd::go));
+        let mapped = self.child.number_in_proc().and_then(|child| users.write_maps(child));
+        let told = mapped.and_then(|()| self.line.as_mut().map_or(Ok(()), ParentEnd::go));
         match told {
             Ok(()) => Ok(self),
             Err(error) => {
@@ -221,9 +233,9 @@ impl Running {
 
     /// Its status, once it has ended. What it told before comes first: the status of a failure is none of its own.
     fn ended(&mut self) -> Result<Option<u8>, Failure> {
-        let status = waitpid(self.child.pid, Some(WaitPidFlag::WNOHANG))
+        let ended = waitpid(self.child.pid, libc::WNOHANG)
             .map_err(|errno| failed(Error::call(format!("waitpid({}, WNOHANG)", self.child.pid), errno)))?;
-        match exit_status(status) {
+        match ended.and_then(|(_, word)| exit_status(word)) {
             Some(status) => self.started().map(|()| Some(status)),
             None => Ok(None),
         }

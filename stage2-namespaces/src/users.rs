@@ -5,10 +5,11 @@
 //! Invariant: each map is written once, from outside, before the child does anything in its namespaces.
 
 use crate::idmap::IdMap;
+use crate::refusal::require_proc;
 use crate::subid::{self, Side};
 use crate::{Error, Result};
 use nix::errno::Errno;
-use nix::unistd::{Gid, Pid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -45,6 +46,8 @@ impl Users {
     /// What newuidmap or the kernel would refuse, found before anything is made.
     pub fn check(&self) -> Result<()> {
         let Users::Mapped { uids, gids } = self else { return Ok(()) };
+        // The maps are files below it.
+        require_proc()?;
         for (side, map, own) in [(Side::Uid, uids, geteuid().as_raw()), (Side::Gid, gids, getegid().as_raw())]
         {
             if !writes_directly(map, own) {
@@ -55,8 +58,8 @@ impl Users {
     }
 
     // ANCHOR: user
-    /// The parent's part: gives `child`, who waits for it, its ids.
-    pub(crate) fn write_maps(&self, child: Pid) -> Result<()> {
+    /// The parent's part: gives `child`, who waits for it and has that number in /proc, its ids.
+    pub(crate) fn write_maps(&self, child: i32) -> Result<()> {
         let Users::Mapped { uids, gids } = self else { return Ok(()) };
         let own_gid = getegid().as_raw();
         // Who could drop a group he was put into would gain what that group is denied (CVE-2014-8989): so without
@@ -94,24 +97,28 @@ fn writes_directly(map: &IdMap, own: u32) -> bool {
     geteuid().is_root() || map.is_only(own)
 }
 
-fn write_map(child: Pid, side: Side, map: &IdMap, own: u32) -> Result<()> {
+fn write_map(child: i32, side: Side, map: &IdMap, own: u32) -> Result<()> {
     match writes_directly(map, own) {
         true => write(child, side.map_file(), &map.to_string()),
         false => ask_helper(child, side, map),
     }
 }
 
-fn write(child: Pid, file: &str, text: &str) -> Result<()> {
+fn write(child: i32, file: &str, text: &str) -> Result<()> {
     let path = format!("/proc/{child}/{file}");
     fs::write(&path, text).map_err(|e| {
-        Error::io(format!("write({path:?}, {text:?})"), &e).with_hint(
-            "EPERM: a map is written once, by its owner, for ids the writer has in his own user namespace",
-        )
+        let error = Error::io(format!("write({path:?}, {text:?})"), &e);
+        match error.errno() {
+            Some(Errno::EPERM) => error.with_hint(
+                "a map is written once, by its owner, for ids the writer has in his own user namespace",
+            ),
+            _ => error,
+        }
     })
 }
 
 /// newuidmap and newgidmap are set-user-ID and write what /etc/subuid and /etc/subgid grant.
-fn ask_helper(child: Pid, side: Side, map: &IdMap) -> Result<()> {
+fn ask_helper(child: i32, side: Side, map: &IdMap) -> Result<()> {
     let numbers = map.extents().iter().flat_map(|e| [e.inside, e.outside, e.count]).map(|n| n.to_string());
     let run = Command::new(side.helper()).arg(child.to_string()).args(numbers).stdin(Stdio::null()).output();
     let output = run.map_err(|e| {

@@ -57,6 +57,25 @@ fn enter_goes_where_nsenter_goes() {
 }
 
 #[test]
+fn enter_becomes_whom_nsenter_becomes() {
+    if !is_root() {
+        return skip_for(Runner::Root, "nsenter(1) insists on setgroups(2), which others may not call");
+    }
+    if !has("nsenter") {
+        return;
+    }
+    let script = format!(
+        "{BINARY} run -Umpi --uid-map 0:100000:10 --gid-map 0:100000:10 --mount-proc -- sleep 21 & sleep 0.3
+         pid=$(pgrep -f '^sleep 21$'); show='id; cat /proc/self/uid_map; grep -E \"Uid|Gid|Groups|Cap\" /proc/self/status'
+         {BINARY} enter $pid --all -- sh -c \"$show\"; echo ==; nsenter -t $pid -U -m -p -i sh -c \"$show\"; kill $!"
+    );
+    let seen = output(&mut run(&["--pid", "--mount-proc"], &["sh", "-c", &script]));
+    let (ours, theirs) = seen.split_once("\n==\n").unwrap();
+    assert_eq!(ours, theirs);
+    assert!(ours.contains("uid=0") && ours.contains("100000"), "{ours}");
+}
+
+#[test]
 fn list_shows_what_lsns_shows() {
     if !has("lsns") {
         return;

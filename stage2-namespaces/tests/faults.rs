@@ -5,7 +5,8 @@
 
 mod ground;
 
-use ground::{BINARY, eventually, has, host, is_root, marked, run, sandbox, skip, stage2, stderr};
+use ground::{BINARY, Runner, eventually, has, host, is_root, marked, run, sandbox};
+use ground::{skip, skip_for, stage2, stderr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -37,6 +38,29 @@ fn init_and_all_below_end_with_a_parent_that_is_killed_at_any_moment() {
         }
     }
     assert_eq!(host(), before);
+}
+
+#[test]
+fn init_takes_those_along_that_changed_their_ids() {
+    if !is_root() {
+        return skip_for(Runner::Root, "only root may become somebody else");
+    }
+    if !has("setpriv") {
+        return;
+    }
+    // The wish to die with the parent is cleared by this; but nobody outlives his pid 1.
+    let mark = mark(2);
+    let mut parent = Command::new(BINARY)
+        .args(["run", "--pid", "--", "setpriv", "--reuid", "12345", "--clear-groups", "sleep", &mark])
+        .spawn()
+        .unwrap();
+    eventually("it sleeps", || {
+        let line = |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        marked(&mark).iter().any(|pid| line(pid).starts_with(b"sleep"))
+    });
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    eventually("it has ended as well", || marked(&mark).is_empty());
 }
 
 #[test]
@@ -164,4 +188,60 @@ fn spawn_falls_back_to_clone_and_says_so() {
         }
         assert_eq!(inside.lines().count(), 2, "{text}");
     }
+}
+
+#[test]
+fn spawn_by_clone_needs_no_other_call_to_hold_the_child() {
+    if !has("strace") {
+        return;
+    }
+    let inject = ["-e", "inject=clone3:error=ENOSYS", "-e", "inject=pidfd_open:error=ENOSYS"];
+    let mut traced = assert_cmd::Command::new("strace");
+    traced.args(["-qq", "-o", "/dev/null", "-e", "trace=clone3,pidfd_open"]).args(inject);
+    let output = traced.args([BINARY, "run", "--user", "--", "echo", "ran"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    if text.contains("PTRACE") {
+        return skip("ptrace(2) is not allowed here");
+    }
+    assert!(output.status.success() && output.stdout == b"ran\n", "{text}");
+}
+
+#[test]
+fn pivot_refuses_a_root_that_was_exchanged_meanwhile() {
+    if !has("strace") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let (root, other) = (place.path().join("root"), place.path().join("other"));
+    std::fs::create_dir(&root).unwrap();
+    // The root is open when the birth begins; half a second later it is another directory.
+    let mut traced = Command::new("strace");
+    traced.args(["-qq", "-o", "/dev/null", "-e", "trace=clone3", "-e", "inject=clone3:delay_enter=1000000"]);
+    traced.args([BINARY, "run", "--user", "--map-root", "--mount", "--root", root.to_str().unwrap(), "true"]);
+    let traced = traced.stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    std::fs::rename(&root, &other).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let text = String::from_utf8(traced.wait_with_output().unwrap().stderr).unwrap();
+    if text.contains("PTRACE") {
+        return skip("ptrace(2) is not allowed here");
+    }
+    assert!(text.contains("is another directory than at the start"), "{text}");
+}
+
+#[test]
+fn user_maps_need_a_proc_and_say_so() {
+    let script = "mount -t tmpfs none /proc; $S2 run --user --map-root -- true";
+    let text = stderr(&mut sandbox(script));
+    assert!(text.contains("no /proc is mounted here"), "{text}");
+}
+
+#[test]
+fn pod_members_all_begin_with_the_mask_we_had() {
+    let owned: &[&str] = if is_root() { &[] } else { &["--user", "--map-root"] };
+    let member = ["grep", "SigBlk", "/proc/self/status"];
+    let mut pod = stage2(&["pod"]);
+    pod.args(owned).arg("--").args(member).arg("---").args(member);
+    let seen = ground::output(&mut pod);
+    assert_eq!(seen.lines().collect::<Vec<_>>(), ["SigBlk:\t0000000000000000"; 2]);
 }

@@ -159,6 +159,15 @@ fn init_passes_signals_from_inside_to_the_command() {
 }
 
 #[test]
+fn init_outlives_real_time_signals_and_tells_them() {
+    let script = "(sh -c 'kill -34 $$' &); sleep 0.3; echo alive";
+    run(&["--pid", "--mount-proc"], &["sh", "-c", script]).assert().success().stdout("alive\n");
+    for kinds in [&["--uts"][..], &["--pid"]] {
+        run(kinds, &["sh", "-c", "kill -34 $$"]).assert().code(128 + 34);
+    }
+}
+
+#[test]
 fn init_never_loses_the_end_of_a_short_command() {
     for _ in 0..50 {
         run(&["--pid"], &["true"]).assert().success();

@@ -32,8 +32,8 @@ pub fn mounts(args: &MountsArgs) -> Result<u8> {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     };
-    let pid = args.pid.unwrap_or(std::process::id() as i32);
-    for mount in mountinfo::read(pid)?.into_iter().filter(|mount| within(&mount.target)) {
+    let mounts = args.pid.map_or_else(mountinfo::own, mountinfo::read)?;
+    for mount in mounts.into_iter().filter(|mount| within(&mount.target)) {
         table.push([
             json!(mount.target),
             json!(mount.kind),

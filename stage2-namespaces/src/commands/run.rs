@@ -40,7 +40,10 @@ Exit status:
 /// Run a command in new namespaces
 ///
 /// Kinds that are not named stay shared with the host. With --pid a small init is pid 1: it reaps orphans and passes
-/// signals on to the command, which is pid 2. The command is ended when this program is killed.
+/// signals on to the command, which is pid 2.
+///
+/// When this program is killed, so is the command; with --pid and its init, so is all that the command began. Without
+/// --pid, what the command began lives on; and without that init, so does a command that has changed its ids.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, override_usage = "stage2-namespaces run [OPTIONS] [--] <CMD>...")]
 pub struct RunArgs {
@@ -71,11 +74,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "INSIDE:OUTSIDE:COUNT", requires = "uid_map", value_parser = checked::<Extent>)]
     gid_map: Vec<Extent>,
 
-    /// Seconds to add to the boot clock, which uptime shows (needs --time)
+    /// Seconds to add to the host's boot clock, which uptime shows (needs --time)
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     boottime: Option<i64>,
 
-    /// Seconds to add to the monotonic clock (needs --time)
+    /// Seconds to add to the host's monotonic clock (needs --time)
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     monotonic: Option<i64>,
 
@@ -170,10 +173,9 @@ impl RunArgs {
             net: kinds.has(Kind::Net),
             user: kinds.has(Kind::User).then(|| self.users()).transpose()?,
             cgroup: kinds.has(Kind::Cgroup),
-            time: kinds.has(Kind::Time).then(|| Offsets {
-                boottime: self.boottime.unwrap_or(0),
-                monotonic: self.monotonic.unwrap_or(0),
-            }),
+            time: kinds
+                .has(Kind::Time)
+                .then_some(Offsets { boottime: self.boottime, monotonic: self.monotonic }),
         })
     }
 

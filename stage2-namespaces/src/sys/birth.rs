@@ -73,11 +73,8 @@ pub fn clone3(kinds: Kinds, cgroup: Option<BorrowedFd<'_>>) -> nix::Result<Side>
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     match answer(pid)? {
         0 => Ok(Side::Child),
-        pid => {
-            // SAFETY: CLONE_PIDFD has just put a descriptor of ours there.
-            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-            Ok(Side::Parent { pid: Pid::from_raw(pid as i32), pidfd })
-        }
+        // SAFETY: CLONE_PIDFD has just put a descriptor of ours there, or left the -1.
+        pid => unsafe { held(Pid::from_raw(pid as i32), pidfd) },
     }
 }
 // ANCHOR_END: spawn
@@ -89,18 +86,32 @@ pub fn clone(kinds: Kinds) -> nix::Result<Side> {
     if !single_threaded() {
         return Err(Errno::EINVAL);
     }
-    let flags = kinds.without(Kind::Time).bits() as libc::c_long | libc::c_long::from(libc::SIGCHLD);
-    // SAFETY: as in `clone3`; a null stack means the copy of ours. The arguments after it differ in order between
-    // architectures, and are all null.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, 0usize, 0usize, 0usize) };
+    let mut pidfd: RawFd = -1;
+    let flags = kinds.without(Kind::Time).bits() as libc::c_long
+        | libc::c_long::from(libc::CLONE_PIDFD)
+        | libc::c_long::from(libc::SIGCHLD);
+    // SAFETY: as in `clone3`; a null stack means the copy of ours. CLONE_PIDFD writes to the third argument, which
+    // is the third everywhere; those after it differ in order between architectures, and are null.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, &raw mut pidfd, 0usize, 0usize) };
     match answer(pid)? {
         0 => Ok(Side::Child),
-        pid => {
-            let pid = Pid::from_raw(pid as i32);
-            // No race: the child is ours, and nobody but us can reap it.
-            Ok(Side::Parent { pid, pidfd: pidfd_open(pid)? })
-        }
+        // SAFETY: CLONE_PIDFD has just put a descriptor of ours there, or left the -1.
+        pid => unsafe { held(Pid::from_raw(pid as i32), pidfd) },
     }
+}
+
+/// Linux before 5.2 passes over CLONE_PIDFD in silence: then nobody may learn of the child, so it ends at once.
+///
+/// # Safety
+/// `pidfd` is negative, or a descriptor that nobody else owns.
+unsafe fn held(pid: Pid, pidfd: RawFd) -> nix::Result<Side> {
+    if pidfd < 0 {
+        kill(pid, libc::SIGKILL);
+        while waitpid(pid, 0) == Err(Errno::EINTR) {}
+        return Err(Errno::ENOSYS);
+    }
+    // SAFETY: not negative, so it is ours alone (the caller's promise).
+    Ok(Side::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
 }
 
 /// A descriptor for the process `pid`.
@@ -130,11 +141,24 @@ pub fn kill(pid: Pid, signal: i32) {
     unsafe { libc::kill(pid.as_raw(), signal) };
 }
 
-/// Closes every descriptor from `first` on, whoever may think it is his: for a process that is about to do nothing
-/// but wait and exit.
-pub fn close_from(first: RawFd) {
-    // SAFETY: takes no pointers. No owner of these descriptors runs again in this process: it ends in `exit`.
-    unsafe { libc::syscall(libc::SYS_close_range, first.max(0), libc::c_uint::MAX, 0) };
+/// Who has ended: `pid`, or -1 for any child of ours; with the word that says how. None: with WNOHANG, nobody yet.
+///
+/// The word is the kernel's own, for nix's has no room for an end by a real-time signal.
+pub fn waitpid(pid: Pid, options: i32) -> nix::Result<Option<(Pid, i32)>> {
+    let mut word = 0;
+    // SAFETY: `word` is an int of ours and outlives the call.
+    let ended = unsafe { libc::waitpid(pid.as_raw(), &raw mut word, options) };
+    Errno::result(ended).map(|ended| (ended != 0).then_some((Pid::from_raw(ended), word)))
+}
+
+/// Closes all descriptors but the standard three, whoever may own them, and spends the rest of this process in `life`.
+///
+/// A plain function, not a closure: so it has captured no descriptor; and no owner of one ever runs again.
+pub fn with_nothing_open(life: fn(Pid) -> u8, whom: Pid) -> ! {
+    // SAFETY: takes no pointers. What I/O safety forbids is to use a descriptor that another has closed: the frames
+    // that own these are never returned to, for this ends in `exit`.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    exit(life(whom))
 }
 
 /// Back to the default, where the signal is ignored; only there, for doing so discards one that is pending.
