@@ -1,0 +1,70 @@
+//! `stage3-cgroups info`: the layout, where we are in it, and what we may do.
+//!
+//! /proc/self/mountinfo, /proc/self/cgroup, statfs(2), faccessat(2). Book: "Version 1, hybrid, version 2" (`info`).
+//! Invariant: only reads.
+
+use super::{note, print};
+use crate::Result;
+use crate::controller::TABLE;
+use crate::delegation::{Home, grants};
+use crate::layout::{Base, Kind, Layout, Version};
+use serde_json::{Value, json};
+use stage2_namespaces::commands::table::{Format, Table};
+
+const AFTER: &str = "\
+Columns:
+  here        the group we are in
+  make        may we make groups below BASE?
+  reaches     does the controller reach groups there? In version 2 the group above must hand it down";
+
+/// Show the layout, where each controller lives, and what we may do with it
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub struct InfoArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Prints it.
+pub fn info(args: &InfoArgs) -> Result<u8> {
+    let layout = Layout::read()?;
+    let mut table =
+        Table::new(&["controller", "version", "mount", "here", "base", "make", "reaches", "purpose"]);
+    for grant in grants(&layout, Base::fitting(&layout)) {
+        let facts = &TABLE[grant.controller as usize];
+        let of = |value: fn(&Home) -> Value| grant.home.as_ref().map_or(Value::Null, value);
+        table.push([
+            json!(grant.controller.name(layout.version(grant.controller).unwrap_or(Version::V1))),
+            of(|home| json!(if home.version == Version::V1 { 1 } else { 2 })),
+            of(|home| json!(home.mount)),
+            of(|home| json!(home.here)),
+            of(|home| json!(home.base)),
+            of(|home| json!(home.make)),
+            of(|home| json!(home.handed_down)),
+            json!(facts.purpose),
+        ]);
+    }
+    let heading = match args.format {
+        Format::Table => format!("layout: {}\n", layout.kind()),
+        Format::Json => String::new(),
+    };
+    print(&(heading + &table.render(args.format)))?;
+    advise(&layout);
+    Ok(0)
+}
+
+fn advise(layout: &Layout) {
+    let none_is_ours =
+        !grants(layout, Base::fitting(layout)).iter().any(|g| g.home.as_ref().is_some_and(|h| h.make));
+    match layout.kind() {
+        Kind::None => {
+            note("no control groups are mounted here: mount -t cgroup2 none /sys/fs/cgroup, as root")
+        }
+        _ if none_is_ours => note(
+            "nothing is delegated to us: with systemd, systemd-run --user --scope -p Delegate=yes -- COMMAND; \
+             without, root runs stage3-cgroups create stage3-NAME --owner USER, and we make stage3-NAME/INSIDE",
+        ),
+        _ => (),
+    }
+}

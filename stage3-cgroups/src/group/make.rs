@@ -1,0 +1,125 @@
+//! Making a group: its directories, and what they need before a process can be put in.
+//!
+//! mkdir(2); cgroup.subtree_control, Linux 4.5, 2016; cpuset.cpus. Book: `info`, `delegation`.
+//! Invariant: what was made is removed again unless `keep` is called.
+
+use super::refusal;
+use crate::controller::Controller;
+use crate::directory::Directory;
+use crate::layout::{Base, Hierarchy, Version};
+use crate::name::GroupName;
+use crate::{Error, Result};
+
+/// Handed down where it can be, asked for or not: without these a group cannot say what it uses.
+const ACCOUNTED: [Controller; 4] = [Controller::Memory, Controller::Cpu, Controller::Pids, Controller::Io];
+
+/// The directories made so far.
+#[derive(Debug, Default)]
+pub(super) struct Made(Vec<(Directory, String)>);
+
+impl Made {
+    /// All went well.
+    pub fn keep(&mut self) {
+        self.0.clear();
+    }
+
+    /// Makes the group `name` in `hierarchy`; groups on the way are made as well.
+    pub fn group_in(
+        &mut self,
+        hierarchy: &Hierarchy,
+        base: Base,
+        name: &GroupName,
+        wanted: &[Controller],
+    ) -> Result<Directory> {
+        let mut directory = base_directory(hierarchy, base)?;
+        for (depth, part) in name.parts().iter().enumerate() {
+            if hierarchy.version == Version::V2 {
+                offer(&directory, hierarchy, wanted)?;
+            }
+            let (child, new) = directory.make(part)?;
+            if new {
+                self.0.push((directory, part.clone()));
+            } else if depth + 1 == name.parts().len() {
+                return Err(refusal::exists(&child));
+            }
+            if new && hierarchy.version == Version::V1 && hierarchy.has(Controller::Cpuset) {
+                inherit_cpuset(self.0.last().map(|(parent, _)| parent), &child)?;
+            }
+            directory = child;
+        }
+        Ok(directory)
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for (parent, name) in self.0.drain(..).rev() {
+            // The error that brought us here is the one to be told.
+            parent.remove(&name).ok();
+        }
+    }
+}
+
+/// The directory below which names are looked up.
+pub(super) fn base_directory(hierarchy: &Hierarchy, base: Base) -> Result<Directory> {
+    Directory::open(&hierarchy.mount)?.descend(&hierarchy.base(base)?)
+}
+
+/// Hands `wanted` down to the group `name`, from group to group.
+pub(super) fn hand_down(
+    hierarchy: &Hierarchy,
+    base: Base,
+    name: &GroupName,
+    wanted: &[Controller],
+) -> Result<()> {
+    let mut directory = base_directory(hierarchy, base)?;
+    for part in name.parts() {
+        offer(&directory, hierarchy, wanted)?;
+        directory = directory.child(part)?;
+    }
+    Ok(())
+}
+
+/// Lets the groups in `directory` have the controllers.
+fn offer(directory: &Directory, hierarchy: &Hierarchy, wanted: &[Controller]) -> Result<()> {
+    let (available, enabled) =
+        (directory.read("cgroup.controllers")?, directory.read("cgroup.subtree_control")?);
+    let listed = |text: &str, name: &str| text.split_whitespace().any(|word| word == name);
+    let optional = ACCOUNTED.iter().filter(|controller| !wanted.contains(controller));
+    let needed = wanted.iter().map(|controller| (controller, true));
+    for (controller, needed) in needed.chain(optional.map(|controller| (controller, false))) {
+        let Some(name) = controller.facts().v2.filter(|name| !listed(&enabled, name)) else { continue };
+        if !listed(&available, name) {
+            match needed && hierarchy.has(*controller) {
+                true => return Err(refusal::not_handed_down(name, directory, &available)),
+                false => continue,
+            }
+        }
+        // One by one: a request for two is refused as a whole if one cannot be.
+        match directory.write("cgroup.subtree_control", &format!("+{name}")) {
+            Err(error) if needed => return Err(refusal::of_enabling(error, directory)),
+            _ => (),
+        }
+    }
+    Ok(())
+}
+
+/// Version 1 begins a cpuset empty, and nobody can be put into an empty one: cpuset(7).
+fn inherit_cpuset(parent: Option<&Directory>, child: &Directory) -> Result<()> {
+    let Some(parent) = parent else { return Ok(()) };
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        // Where cgroup.clone_children is set the kernel has done it.
+        if child.read(file)?.trim().is_empty() {
+            let value = parent.read(file)?;
+            if value.trim().is_empty() {
+                return Err(Error::refused(format!(
+                    "{} of the group above is empty",
+                    parent.path().join(file).display()
+                ))
+                .with_hint("give that group processors and memory nodes first"));
+            }
+            child.write(file, value.trim())?;
+        }
+    }
+    Ok(())
+}

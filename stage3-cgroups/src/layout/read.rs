@@ -1,0 +1,56 @@
+//! Asks this machine for its layout.
+//!
+//! /proc/self/mountinfo, /proc/self/cgroup, statfs(2), cgroup.controllers. Book: `info`.
+//! Invariant: only reads; a mount point that something else covers is not believed.
+
+use super::{Hierarchy, Layout, Version};
+use crate::{Error, Result};
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
+use stage2_namespaces::mountinfo;
+use std::fs;
+
+impl Layout {
+    /// The layout as this process sees it.
+    pub fn read() -> Result<Layout> {
+        let mut mounts = mountinfo::parse(&text("/proc/self/mountinfo")?)?;
+        // The last mount on a point covers the others: only what statfs finds there is there.
+        mounts.retain(|mount| match mount.kind.as_str() {
+            "cgroup" => {
+                statfs(mount.target.as_str()).is_ok_and(|fs| fs.filesystem_type() == CGROUP_SUPER_MAGIC)
+            }
+            "cgroup2" => {
+                statfs(mount.target.as_str()).is_ok_and(|fs| fs.filesystem_type() == CGROUP2_SUPER_MAGIC)
+            }
+            _ => false,
+        });
+        let mut layout = Layout::parse(&mounts, &text("/proc/self/cgroup")?)?;
+        for hierarchy in layout.hierarchies.iter_mut().filter(|h| h.version == Version::V2) {
+            hierarchy.controllers = offered(hierarchy)?;
+        }
+        Ok(layout)
+    }
+
+    /// The layout, or an error where there is none.
+    pub fn require() -> Result<Layout> {
+        let layout = Layout::read()?;
+        if layout.useful().next().is_some() {
+            return Ok(layout);
+        }
+        Err(Error::refused("no control groups are mounted here")
+            .with_hint("mount -t cgroup2 none /sys/fs/cgroup, as root of the machine"))
+    }
+}
+
+/// What the topmost group we see may hand down.
+fn offered(hierarchy: &Hierarchy) -> Result<Vec<String>> {
+    let path = hierarchy.mount.join("cgroup.controllers");
+    let text = fs::read_to_string(&path).map_err(|e| Error::io(format!("open({path:?})"), &e))?;
+    Ok(text.split_whitespace().map(str::to_owned).collect())
+}
+
+fn text(path: &str) -> Result<String> {
+    let bytes = fs::read(path).map_err(|e| {
+        Error::io(format!("open({path:?})"), &e).with_hint("needs /proc: mount -t proc proc /proc")
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
