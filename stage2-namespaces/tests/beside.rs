@@ -46,7 +46,8 @@ fn enter_goes_where_nsenter_goes() {
         return;
     }
     let script = format!(
-        "{BINARY} run -Umuinp --map-root --hostname there -- sleep 20 & sleep 0.3; pid=$(pgrep -f '^sleep 20$')
+        "{BINARY} run -Umuinp --map-root --hostname there -- sleep 20 &
+         until pid=$(pgrep -f '^sleep 20$'); do sleep 0.05; done
          show='id; uname -n; for k in mnt uts ipc pid net user cgroup; do readlink /proc/self/ns/$k; done'
          {BINARY} enter $pid --all -- sh -c \"$show\"; echo ==; nsenter --preserve-credentials -t $pid -U -m -u -i -p -n sh -c \"$show\"; kill $!"
     );
@@ -65,8 +66,8 @@ fn enter_becomes_whom_nsenter_becomes() {
         return;
     }
     let script = format!(
-        "{BINARY} run -Umpi --uid-map 0:100000:10 --gid-map 0:100000:10 --mount-proc -- sleep 21 & sleep 0.3
-         pid=$(pgrep -f '^sleep 21$'); show='id; cat /proc/self/uid_map; grep -E \"Uid|Gid|Groups|Cap\" /proc/self/status'
+        "{BINARY} run -Umpi --uid-map 0:100000:10 --gid-map 0:100000:10 --mount-proc -- sleep 21 &
+         until pid=$(pgrep -f '^sleep 21$'); do sleep 0.05; done; show='id; cat /proc/self/uid_map; grep -E \"Uid|Gid|Groups|Cap\" /proc/self/status'
          {BINARY} enter $pid --all -- sh -c \"$show\"; echo ==; nsenter -t $pid -U -m -p -i sh -c \"$show\"; kill $!"
     );
     let seen = output(&mut run(&["--pid", "--mount-proc"], &["sh", "-c", &script]));
@@ -82,7 +83,8 @@ fn list_shows_what_lsns_shows() {
     }
     // In a pid namespace of our own, where no process comes or goes between the two.
     let script = format!(
-        "{BINARY} run -unU --map-root -- sleep 20 & sleep 0.3; {BINARY} list --format json; lsns --json -o NS,TYPE,NPROCS,PID; kill $!"
+        "{BINARY} run -unU --map-root -- sleep 20 &
+         until pgrep -f '^sleep 20$' >/dev/null; do sleep 0.05; done; {BINARY} list --format json; lsns --json -o NS,TYPE,NPROCS,PID; kill $!"
     );
     let seen = output(&mut run(&["--pid", "--mount-proc"], &["sh", "-c", &script]));
     let lists: Vec<Value> =

@@ -257,8 +257,8 @@ fn time_offsets_are_what_the_clocks_show() {
 #[test]
 fn pod_members_share_some_namespaces_and_not_others() {
     let owned: &[&str] = if is_root() { &[] } else { &["--user", "--map-root"] };
-    let show =
-        ["sh", "-c", "for k in net ipc uts pid mnt; do readlink /proc/self/ns/$k; done | tr '\\n' ' '; echo"];
+    // One echo, one write: the two members share the pipe and would cut into each other's lines.
+    let show = ["sh", "-c", "echo $(for k in net ipc uts pid mnt; do readlink /proc/self/ns/$k; done)"];
     let mut pod = stage2(&["pod"]);
     let seen = output(pod.args(owned).arg("--").args(show).arg("---").args(show));
     let rows: Vec<Vec<&str>> = seen.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -269,8 +269,9 @@ fn pod_members_share_some_namespaces_and_not_others() {
 #[test]
 fn enter_goes_where_the_process_is() {
     let script = format!(
-        "{BINARY} run --all --map-root --hostname there -- sleep 20 & sleep 0.3
-         pid=$(pgrep -f '^sleep 20$' | head -1); {BINARY} enter $pid --all -- sh -c 'uname -n; id -u; echo $PPID'
+        "{BINARY} run --all --map-root --hostname there -- sleep 20 &
+         until pid=$(pgrep -f '^sleep 20$'); do sleep 0.05; done
+         {BINARY} enter $pid --all -- sh -c 'uname -n; id -u; echo $PPID'
          {BINARY} diff $$ $pid --format json; kill %1 2>/dev/null || kill $!"
     );
     let seen = output(&mut run(&["--pid", "--mount-proc", "--uts"], &["sh", "-c", &script]));
