@@ -105,7 +105,12 @@ impl Page {
     pub fn output(&mut self, indent: usize, text: &str) -> io::Result<()> {
         let width = self.width - indent;
         for line in text.lines() {
-            let broken = if line.width() <= width { vec![line.to_owned()] } else { wrap(line, width - 2) };
+            let broken = match line {
+                line if line.width() <= width => vec![line.to_owned()],
+                // Columns that are broken are none: a table ends at the edge, as it does in a terminal.
+                line if is_table(line) => vec![cut(line, width)],
+                line => wrap(line, width - 2),
+            };
             for (number, piece) in broken.iter().enumerate() {
                 let hang = if number == 0 { "" } else { "  " };
                 self.line(format!("{:indent$}{hang}{piece}", "").trim_end())?;
@@ -228,6 +233,23 @@ impl Cast {
     }
 }
 
+/// Three cells or more, parted by two blanks at least.
+fn is_table(line: &str) -> bool {
+    line.split("  ").filter(|cell| !cell.trim().is_empty()).count() > 2
+}
+
+/// As much of a line as there is room for.
+fn cut(line: &str, width: usize) -> String {
+    let mut room = width - 1;
+    let fits = |c: &char| {
+        let needed = c.width().unwrap_or(0);
+        let fits = needed <= room;
+        room = room.saturating_sub(needed);
+        fits
+    };
+    line.chars().take_while(fits).chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +260,14 @@ mod tests {
         assert_eq!(lines, ["루트", "디렉터리를", "바꾼다"]);
         assert!(lines.iter().all(|line| line.width() <= 10));
         assert_eq!(pad("루트", 6), "루트  ");
+    }
+
+    #[test]
+    fn a_table_ends_at_the_edge() {
+        assert!(
+            is_table("memory      1  /sys/fs/cgroup") && !is_table("two  cells") && !is_table("a sentence")
+        );
+        assert_eq!(cut("루트  a  b", 6), "루트 …");
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! | Module | What it is |
 //! |---|---|
 //! | [`script`] | `demo.toml`: the one list of a stage's steps |
+//! | [`part`] | a step as it is played here: by whom, and on which layout of control groups |
 //! | [`scene`] | the place a step is played in: a directory, a canary file, a canary process |
 //! | [`play`] | a step's commands, run for real, and the verdict |
 //! | [`rehearsal`] | a step as a stage's own tests play it |
 //! | [`relation`] | the text of a run, normalised by relation to the host |
+//! | [`disk`] | the disk below a directory, as control groups name it |
 //! | [`need`] | what a step needs of the machine, tried out; reason and remedy |
 //! | [`residue`] | the host before and after |
 //! | [`tree`] | a directory, removed without crossing a mount |
@@ -16,7 +18,9 @@
 //!
 //! Invariant: nothing here is part of a stage; a stage's library never depends on it.
 
+pub mod disk;
 pub mod need;
+pub mod part;
 pub mod play;
 pub mod processes;
 pub mod rehearsal;

@@ -3,7 +3,10 @@
 //! The probe tries the calls themselves. Book: "How to use this book".
 //! Invariant: doctor, demo and tests ask this one list, so that the prediction equals what happens.
 
+mod groups;
+
 use crate::{
+    play::without_notes,
     scene,
     workspace::{self, Programs},
 };
@@ -34,6 +37,28 @@ pub enum Need {
     Bash,
     /// A place where programs can be put and executed.
     Ground,
+    /// The administrator's rights over this machine, not over a user namespace.
+    Root,
+    /// A control group of our own: by being root, or by delegation.
+    Groups,
+    /// One with a limit of memory.
+    CgroupMemory,
+    /// One with a limit of swap.
+    CgroupSwap,
+    /// One with a quota of processor time.
+    CgroupCpu,
+    /// One with processors of its own.
+    CgroupCpuset,
+    /// One with a limit of tasks.
+    CgroupPids,
+    /// One with rates of the disk that scenes lie on.
+    CgroupIo,
+    /// One with a list of devices.
+    CgroupDevices,
+    /// One that can be stopped as a whole.
+    CgroupFreezer,
+    /// The kernel's pressure stall information.
+    Pressure,
 }
 
 /// Whether this machine has what is needed.
@@ -82,6 +107,17 @@ impl Need {
             Need::Bridge => "bridge",
             Need::Bash => "bash",
             Need::Ground => "ground",
+            Need::Root => "root",
+            Need::Groups => "groups",
+            Need::CgroupMemory => "cgroup-memory",
+            Need::CgroupSwap => "cgroup-swap",
+            Need::CgroupCpu => "cgroup-cpu",
+            Need::CgroupCpuset => "cgroup-cpuset",
+            Need::CgroupPids => "cgroup-pids",
+            Need::CgroupIo => "cgroup-io",
+            Need::CgroupDevices => "cgroup-devices",
+            Need::CgroupFreezer => "cgroup-freezer",
+            Need::Pressure => "pressure",
         }
     }
 
@@ -92,18 +128,29 @@ impl Need {
             Need::Ground => {
                 scene::ground().map_or_else(|e| Answer::no(e.to_string(), None), |_| Answer::yes())
             }
-            Need::Subids if rootless() => self.ask_stage2(programs, "run --user --map-subids -- true"),
+            Need::Subids if rootless() => ask_stage2(programs, "run --user --map-subids -- true"),
             // Root maps what it likes, unless it is root in a user namespace only.
             Need::Subids => {
                 let maps = "--uid-map 0:100000:65536 --gid-map 0:100000:65536";
-                self.ask_stage2(programs, &format!("run --user {maps} -- true"))
+                ask_stage2(programs, &format!("run --user {maps} -- true"))
             }
             Need::Veth => {
-                self.ask_stage2(programs, "run --user --map-root --net -- stage2-namespaces net veth a b")
+                ask_stage2(programs, "run --user --map-root --net -- stage2-namespaces net veth a b")
             }
             Need::Bridge => {
-                self.ask_stage2(programs, "run --user --map-root --net -- stage2-namespaces net bridge a")
+                ask_stage2(programs, "run --user --map-root --net -- stage2-namespaces net bridge a")
             }
+            Need::Root => groups::root(),
+            Need::Pressure => groups::pressure(),
+            Need::CgroupFreezer => groups::freezer(programs),
+            Need::CgroupIo => groups::throttled_disk(programs),
+            Need::CgroupDevices => groups::limited(programs, &["--device", "c 1:3 rwm"]),
+            Need::Groups => groups::limited(programs, &[]),
+            Need::CgroupMemory => groups::limited(programs, &["--memory", "500M"]),
+            Need::CgroupSwap => groups::limited(programs, &["--memory", "500M", "--swap", "0"]),
+            Need::CgroupCpu => groups::limited(programs, &["--cpus", "1"]),
+            Need::CgroupCpuset => groups::limited(programs, &["--cpuset-cpus", "0"]),
+            Need::CgroupPids => groups::limited(programs, &["--pids", "100"]),
             Need::Chroot | Need::Mounts | Need::Userns | Need::Users | Need::Namespaces => {
                 self.ask_probe(programs)
             }
@@ -120,21 +167,23 @@ impl Need {
     }
 }
 
-impl Need {
-    /// Does with stage 2's own command what the step will do, in namespaces that end with it.
-    fn ask_stage2(self, programs: &Programs, arguments: &str) -> Answer {
-        let Some(command) = programs.find("stage2-namespaces") else {
-            return Answer::no("stage2-namespaces is not built", None);
-        };
-        let ran = Command::new(command).args(arguments.split(' ')).env("PATH", programs.path()).output();
-        let told = match &ran {
-            Ok(output) if output.status.success() => return Answer::yes(),
-            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let (reason, remedy) = told.split_once("\nhint: ").unwrap_or((&told, ""));
-        Answer::no(reason, Some(remedy).filter(|remedy| !remedy.is_empty()))
-    }
+/// Does with a stage's own command what the step will do, in namespaces or groups that end with it.
+fn ask(programs: &Programs, stage: &str, arguments: &[&str]) -> Answer {
+    let Some(command) = programs.find(stage) else {
+        return Answer::no(format!("{stage} is not built"), None);
+    };
+    let ran = Command::new(command).args(arguments).env("PATH", programs.path()).output();
+    let told = match &ran {
+        Ok(output) if output.status.success() => return Answer::yes(),
+        Ok(output) => without_notes(&String::from_utf8_lossy(&output.stderr)).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let (reason, remedy) = told.split_once("\nhint: ").unwrap_or((&told, ""));
+    Answer::no(reason, Some(remedy).filter(|remedy| !remedy.is_empty()))
+}
+
+fn ask_stage2(programs: &Programs, arguments: &str) -> Answer {
+    ask(programs, "stage2-namespaces", &arguments.split(' ').collect::<Vec<_>>())
 }
 
 /// The first need that this machine does not meet; none means the step is possible.

@@ -4,9 +4,11 @@
 //! Invariant: when a command is over, so is everything it started; what was left is a broken promise.
 
 use crate::{
-    Error, Result, processes,
+    Error, Result,
+    part::Part,
+    processes,
     scene::Scene,
-    script::{Command, Place, Relation, Script, Step},
+    script::{Command, Place, Relation, Script},
 };
 use nix::{
     poll::{PollFd, PollFlags, poll},
@@ -87,24 +89,18 @@ pub fn set_up(commands: &[String], scene: &mut Scene, stop: &AtomicBool) -> Resu
     Ok(())
 }
 
-/// Plays `step` for root or for an ordinary user.
+/// Plays a step for whoever its part is.
 ///
 /// # Errors
 /// When a command cannot be started or `stop` was raised; never for what was observed.
-pub fn play(
-    script: &Script,
-    step: &Step,
-    rootless: bool,
-    scene: &mut Scene,
-    stop: &AtomicBool,
-) -> Result<Played> {
+pub fn play(script: &Script, part: Part<'_>, scene: &mut Scene, stop: &AtomicBool) -> Result<Played> {
     let mut commands = Vec::new();
-    for command in step.commands(rootless) {
-        commands.push(observe(command, script.typed(&command.run, rootless), scene, stop)?);
+    for command in part.commands() {
+        commands.push(observe(command, script.typed(&command.run, part.ordinary), scene, stop)?);
         scene.bury_canary();
     }
     let mut played = Played { commands, broken: Vec::new() };
-    played.broken = relate(step.relation, &played).into_iter().collect();
+    played.broken = relate(part.step.relation, &played).into_iter().collect();
     Ok(played)
 }
 

@@ -4,7 +4,8 @@
 //! Invariant: a step is skipped only for a need that this machine does not meet.
 
 use crate::{
-    need, play, relation, relation::Names, scene::Scene, script::Script, skip::skip, workspace::Programs,
+    need, part::Layout, play, relation, relation::Names, scene::Scene, script::Script, skip::skip,
+    workspace::Programs,
 };
 use std::{path::Path, process::Command, sync::atomic::AtomicBool};
 
@@ -27,22 +28,23 @@ pub struct Shown {
 pub fn rehearse(script: &Path, slug: &str, programs: &Programs) -> Option<Shown> {
     let script = Script::load(script).unwrap_or_else(|error| panic!("{error}"));
     let step = script.step(slug).unwrap_or_else(|| panic!("{}: no step {slug:?}", script.stage.name));
-    if let Some((need, answer)) = need::missing(&step.needs, programs) {
+    let met = |needs: &[need::Need]| need::missing(needs, programs).is_none();
+    let part = step.part(need::rootless(), Layout::here(), met);
+    if let Some((need, answer)) = need::missing(part.needs(), programs) {
         skip(&format!("{} {slug} ({})", script.stage.name, need.name()), &answer.to_string());
         return None;
     }
-    let rootless = need::rootless();
     let mut scene = Scene::new(&script.stage.name, programs).unwrap_or_else(|error| panic!("{error}"));
     let stop = AtomicBool::new(false);
     let names = Names::new(&scene, &host_facts(programs));
     let played = play::set_up(script.setup(step), &mut scene, &stop)
-        .and_then(|()| play::play(&script, step, rootless, &mut scene, &stop));
+        .and_then(|()| play::play(&script, part, &mut scene, &stop));
     let played = played.unwrap_or_else(|error| panic!("{slug}: {error}"));
     let transcript = relation::transcript(step, &played, &names);
     let broken: Vec<_> = played.broken().collect();
     assert!(broken.is_empty(), "{slug}: not as promised:\n{}\n\n{transcript}", broken.join("\n"));
     let recorded_here = step.recorded_on.as_ref().is_none_or(|distribution| *distribution == here());
-    recorded_here.then(|| Shown { name: step.snapshot(rootless), transcript })
+    recorded_here.then(|| Shown { name: part.snapshot(), transcript })
 }
 
 fn host_facts(programs: &Programs) -> serde_json::Value {

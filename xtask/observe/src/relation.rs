@@ -4,6 +4,8 @@
 //! Invariant: the same relations give the same letters on every machine; nothing is blanked that
 //! carries a relation.
 
+mod groups;
+
 use crate::{
     play::{Played, Ran, without_notes},
     scene::Scene,
@@ -17,6 +19,7 @@ use std::collections::BTreeMap;
 pub struct Names {
     names: Vec<(String, String)>,
     namespaces: BTreeMap<String, String>,
+    groups: Vec<String>,
 }
 
 impl Names {
@@ -34,20 +37,23 @@ impl Names {
             names.push((format!("uid {}", nix::unistd::geteuid()), "uid <yours>".to_owned()));
         }
         for fact in ["hostname", "interfaces", "kernel"] {
-            let value = host.get(fact).and_then(Value::as_str).filter(|value| !value.is_empty());
+            let value = host.get(fact).and_then(Value::as_str);
+            // A host may have no more than every new network has.
+            let value = value.filter(|value| !matches!(*value, "" | "lo"));
             names.extend(value.map(|value| (value.to_owned(), format!("<the host's {fact}>"))));
         }
         let kinds = host.get("namespaces").and_then(Value::as_object).into_iter().flatten();
         let host_namespace =
             |(kind, id): (&String, &Value)| Some((id.as_str()?.to_owned(), format!("{kind}:host")));
-        Names { names, namespaces: kinds.filter_map(host_namespace).collect() }
+        Names { names, namespaces: kinds.filter_map(host_namespace).collect(), groups: groups::own() }
     }
 
     /// `text` with every value of the host called by its name.
     pub fn apply(&self, text: &str) -> String {
         let named =
             self.names.iter().fold(text.to_owned(), |text, (value, name)| replace_word(&text, value, name));
-        self.bare_namespaces(&peer_groups(&clocks(&self.namespaces(&named))))
+        let named = self.bare_namespaces(&peer_groups(&clocks(&self.namespaces(&named))));
+        groups::apply(&named, &self.groups)
     }
 
     /// Namespaces by their bare numbers, as tables show them: `mnt:host`, or `ns-1` for the first other.
@@ -212,7 +218,7 @@ mod tests {
     #[test]
     fn namespaces_are_named_by_relation_to_the_host() {
         let namespaces = [("mnt:[1]".to_owned(), "mnt:host".to_owned())].into();
-        let names = Names { names: Vec::new(), namespaces };
+        let names = Names { names: Vec::new(), namespaces, groups: Vec::new() };
         assert_eq!(names.apply("mnt:[1] mnt:[7] mnt:[8] mnt:[7]"), "mnt:host mnt:new-1 mnt:new-2 mnt:new-1");
         assert_eq!(names.apply("a:[b] :[1]"), "a:[b] :[1]");
     }

@@ -4,7 +4,7 @@
 //! Invariant: a scene takes everything it made with it when it is dropped, and nothing that was mounted
 //! into it; `clean` finds what a killed one could not take.
 
-use crate::{Error, Result, tree, workspace::Programs};
+use crate::{Error, Result, disk, tree, workspace::Programs};
 use nix::{
     sys::statvfs::{FsFlags, statvfs},
     unistd::mkdtemp,
@@ -115,6 +115,7 @@ impl Scene {
             .env("COLUMNS", "76");
         command.env("WORK", self.work()).env("CANARY", self.canary_file());
         command.env("CANARY_PID", self.canary_pid().to_string()).env(SCENE, &self.directory);
+        command.envs(disk::below(&self.directory).map(|disk| ("DISK", disk)));
         command
     }
 

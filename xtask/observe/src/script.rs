@@ -107,19 +107,31 @@ pub struct Step {
     /// The commands, in order.
     #[serde(rename = "command")]
     pub commands: Vec<Command>,
+    /// What it prints depends on the layout of control groups: a snapshot for each.
+    #[serde(default)]
+    pub layouts: bool,
     /// What an ordinary user runs or sees instead.
-    pub rootless: Option<Rootless>,
+    pub rootless: Option<Variant>,
+    /// What is run or seen where control groups are of version 1 only.
+    pub v1: Option<Variant>,
+    /// What is run or seen where control groups are of version 2 only.
+    pub v2: Option<Variant>,
 }
 
-/// What is different for an ordinary user.
+/// What is different under some circumstances; the rest is the step's.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rootless {
+pub struct Variant {
+    /// Instead of the step's needs. An ordinary user who meets the step's own plays the step itself.
+    pub needs: Option<Vec<Need>>,
     /// Instead of the step's commands.
-    #[serde(rename = "command")]
+    #[serde(default, rename = "command")]
     pub commands: Vec<Command>,
     /// Instead of the step's `tell`.
     pub tell: Option<Text>,
+    /// For an ordinary user: what it prints depends on the layout of control groups, too.
+    #[serde(default)]
+    pub layouts: bool,
 }
 
 /// One command as the reader types it, and what it must show.
@@ -163,32 +175,6 @@ pub enum Relation {
     Differs,
 }
 
-impl Step {
-    /// The commands for whoever asks: root, or an ordinary user.
-    pub fn commands(&self, rootless: bool) -> &[Command] {
-        match &self.rootless {
-            Some(own) if rootless => &own.commands,
-            _ => &self.commands,
-        }
-    }
-
-    /// What the observation means, for root or for an ordinary user.
-    pub fn tell(&self, rootless: bool) -> &Text {
-        match &self.rootless {
-            Some(Rootless { tell: Some(own), .. }) if rootless => own,
-            _ => &self.tell,
-        }
-    }
-
-    /// The snapshot's name: the slug, with `@rootless` where an ordinary user sees something else.
-    pub fn snapshot(&self, rootless: bool) -> String {
-        match &self.rootless {
-            Some(_) if rootless => format!("{}@rootless", self.slug),
-            _ => self.slug.clone(),
-        }
-    }
-}
-
 impl Script {
     /// Reads and checks the script at `path`.
     ///
@@ -199,7 +185,7 @@ impl Script {
         Script::parse(&text).map_err(|reason| Error::Script { path: path.display().to_string(), reason })
     }
 
-    fn parse(text: &str) -> std::result::Result<Script, String> {
+    pub(crate) fn parse(text: &str) -> std::result::Result<Script, String> {
         let script: Script = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut seen = BTreeSet::new();
         for step in &script.steps {
@@ -246,7 +232,11 @@ impl Step {
         if self.slug.is_empty() || !self.slug.chars().all(letters) {
             return Err("a slug is made of a-z, 0-9 and -".into());
         }
-        for commands in [self.commands(false), self.commands(true)] {
+        if !self.layouts && (self.v1.is_some() || self.v2.is_some()) {
+            return Err("a step that differs by layout says `layouts = true`".into());
+        }
+        for part in self.parts() {
+            let commands = part.commands();
             if commands.is_empty() {
                 return Err("a step runs at least one command".into());
             }

@@ -202,7 +202,8 @@ impl Narrator<'_> {
             Verdict::Observed => {
                 let mark = self.page.ink(Ink::Good, &format!("✔ {}", self.say(Word::Observed)));
                 self.page.line(&format!("  {mark}"))?;
-                self.page.paragraph(2, step.tell(self.session.rootless()).get(self.lang))?;
+                let tell = self.session.part(step).tell().get(self.lang);
+                self.page.paragraph(2, tell)?;
             }
             Verdict::Broken(promises) => {
                 let mark = self.page.ink(Ink::Bad, &format!("✘ {}", self.say(Word::Broken)));

@@ -7,6 +7,7 @@ use crate::Error;
 use nix::sys::prctl;
 use observe::{
     need::{self, Answer, Need},
+    part::{Layout, Part},
     play::{self, Played},
     processes::end_children,
     residue::{self, Residue},
@@ -81,10 +82,19 @@ impl Session {
         &self.stop
     }
 
+    /// The step as it is played here.
+    pub fn part<'a>(&mut self, step: &'a Step) -> Part<'a> {
+        step.part(self.rootless, Layout::here(), |needs| self.first_missing(needs).is_none())
+    }
+
     /// The first need of the step that this machine does not meet.
     pub fn missing(&mut self, step: &Step) -> Option<(Need, Answer)> {
+        let needs = self.part(step).needs();
         // Every step is played on the same ground.
-        let needs = std::iter::once(&Need::Ground).chain(&step.needs);
+        self.first_missing(&[Need::Ground]).or_else(|| self.first_missing(needs))
+    }
+
+    fn first_missing(&mut self, needs: &[Need]) -> Option<(Need, Answer)> {
         for need in needs {
             let answer = self.answers.entry(*need).or_insert_with(|| need.check(&self.programs));
             if !answer.possible {
@@ -99,9 +109,10 @@ impl Session {
         if let Some((need, answer)) = self.missing(step) {
             return Ok(Result { verdict: Verdict::Impossible(need, answer), played: None, kept: None });
         }
+        let part = self.part(step);
         let mut scene = Scene::new(&script.stage.name, &self.programs)?;
         let played = play::set_up(script.setup(step), &mut scene, &self.stop)
-            .and_then(|()| play::play(script, step, self.rootless, &mut scene, &self.stop));
+            .and_then(|()| play::play(script, part, &mut scene, &self.stop));
         // Before the scene goes: what left its group has left neither us nor the scene.
         let orphans = end_children(Some(scene.canary_pid()));
         let played = played?;

@@ -8,7 +8,7 @@ use crate::{
     Error,
     stages::{STAGES, Stage},
 };
-use observe::script::Script;
+use observe::script::{Script, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Findings about slugs and anchors.
@@ -57,8 +57,7 @@ fn places(sources: &Sources, stage: &Stage, slug: &str) -> Vec<String> {
 /// Snapshots of steps that are no more.
 fn orphans(sources: &Sources, stage: &Stage, script: &Script) -> Vec<String> {
     let directory = format!("{}/tests/snapshots/", stage.package);
-    let known: BTreeSet<_> =
-        script.steps.iter().flat_map(|step| [step.snapshot(false), step.snapshot(true)]).collect();
+    let known: BTreeSet<_> = script.steps.iter().flat_map(Step::parts).map(|part| part.snapshot()).collect();
     let names = sources
         .below(&directory)
         .filter_map(|file| file.path.strip_prefix(&directory)?.strip_suffix(".snap"));
