@@ -49,6 +49,7 @@ pub struct Facts {
 
 use Controller::*;
 
+// ANCHOR: info
 /// cgroups(7), "Cgroups version 1 controllers" and "Cgroups version 2 controllers".
 #[rustfmt::skip]
 pub const TABLE: [Facts; 11] = [
@@ -64,6 +65,7 @@ pub const TABLE: [Facts; 11] = [
     row(Rdma,    "rdma",    Some("rdma"),    ("4.11",   "4.11"), "RDMA handles"),
     row(Misc,    "misc",    Some("misc"),    ("5.13",   "5.13"), "scalar hardware resources"),
 ];
+// ANCHOR_END: info
 
 const fn row(
     controller: Controller,

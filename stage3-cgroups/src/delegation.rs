@@ -93,6 +93,7 @@ fn writable(path: &Path) -> bool {
 const V1_FILES: [&str; 2] = ["cgroup.procs", "tasks"];
 
 impl Group {
+    // ANCHOR: delegation
     /// Gives the group to a user: groups inside it are then theirs to make, to limit and to remove.
     pub fn give_to(&self, uid: Uid, gid: Gid) -> Result<()> {
         self.places().iter().try_for_each(|place| {
@@ -105,6 +106,7 @@ impl Group {
             there.into_iter().try_for_each(|file| give(&place.directory, file, uid, gid))
         })
     }
+    // ANCHOR_END: delegation
 }
 
 /// What the kernel says is to be given away, but for limits.

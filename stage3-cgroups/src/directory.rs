@@ -103,6 +103,7 @@ impl Directory {
         }
     }
 
+    // ANCHOR: files
     /// Writes `value` into one of its files, in one call: the kernel takes each write as a whole request.
     pub fn write(&self, file: &str, value: &str) -> Result<()> {
         let failed = |errno| Error::call(format!("write({:?}, {value:?})", self.path.join(file)), errno);
@@ -119,6 +120,7 @@ impl Directory {
     pub fn file(&self, file: &str, mode: OFlag) -> nix::Result<OwnedFd> {
         openat(&self.fd, file, mode | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
     }
+    // ANCHOR_END: files
 
     /// Where it was when it was opened.
     pub fn path(&self) -> &Path {

@@ -182,6 +182,7 @@ impl<'a> Watcher<'a> {
         }
     }
 
+    // ANCHOR: events
     /// What happened, waiting for it up to `patience`.
     pub fn wait(&mut self, patience: Duration) -> Result<Vec<Event>> {
         let mut bells: Vec<_> =
@@ -199,6 +200,7 @@ impl<'a> Watcher<'a> {
         self.last = now;
         Ok(events)
     }
+    // ANCHOR_END: events
 
     fn counters(&self) -> Result<Counters> {
         Ok(Counters::of(&self.group.usage()?, self.group.is_populated()?))

@@ -22,6 +22,7 @@ pub const STEP: u64 = 10 << 20;
 /// Where a hog says how far it is.
 pub type Tell<'a> = &'a mut dyn FnMut(&str);
 
+// ANCHOR: memory-limit
 /// Takes memory in steps of 10 MB and writes to every page of it, up to `most` bytes.
 pub fn memory(most: u64, pause: Duration, tell: Tell<'_>) -> Result<()> {
     offer_oneself()?;
@@ -37,6 +38,7 @@ pub fn memory(most: u64, pause: Duration, tell: Tell<'_>) -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: memory-limit
 
 /// If a limit is too high or missing, the machine shall lose this process and no other: proc_pid_oom_score_adj(5).
 fn offer_oneself() -> Result<()> {
@@ -57,6 +59,7 @@ pub fn cpu(threads: usize, duration: Duration, tell: Tell<'_>) -> Result<()> {
     Ok(())
 }
 
+// ANCHOR: pids
 /// Starts processes that do nothing, up to `most`, and ends them all again.
 ///
 /// # Errors
@@ -80,6 +83,7 @@ pub fn pids(most: usize, hold: Duration, tell: Tell<'_>) -> Result<()> {
     }
     refused.map_or(Ok(()), Err)
 }
+// ANCHOR_END: pids
 
 /// Ends with its parent, and after a minute in any case.
 fn idle() -> u8 {
@@ -126,6 +130,7 @@ fn create(path: &Path) -> Result<File> {
     })
 }
 
+// ANCHOR: hog
 /// Opens files up to `most`, and closes them all again.
 ///
 /// # Errors
@@ -148,3 +153,4 @@ pub fn fd(most: usize, tell: Tell<'_>) -> Result<()> {
             .with_hint("no control group counts open files: `ulimit -n`, fs.file-max, fs.nr_open do")),
     }
 }
+// ANCHOR_END: hog

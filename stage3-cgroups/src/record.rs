@@ -106,6 +106,7 @@ impl Sample {
 }
 
 impl Recording {
+    // ANCHOR: plot
     /// Records `group` every `interval`, and at once when something happens, until `done`.
     pub fn take(group: &Group, interval: Duration, done: &AtomicBool) -> Result<Recording> {
         let begun = Instant::now();
@@ -122,6 +123,7 @@ impl Recording {
             watcher.wait(interval)?;
         }
     }
+    // ANCHOR_END: plot
 
     /// The moments: milliseconds and what happened.
     pub fn moments(&self) -> Vec<(u64, Event)> {

@@ -31,6 +31,7 @@ pub enum View {
     Own,
 }
 
+// ANCHOR: born-inside
 /// Runs `work` in the namespaces of `request` and in `group`.
 ///
 /// # Errors
@@ -62,7 +63,9 @@ pub fn settle(
         None => spawn(request, inside(false)?),
     }
 }
+// ANCHOR_END: born-inside
 
+// ANCHOR: view
 /// Only now: a cgroup namespace made by the clone would have its root where the parent was, not where the child is
 /// (`copy_cgroup_ns()` in kernel/cgroup/namespace.c runs before the child is moved).
 fn look(view: View) -> Result<()> {
@@ -73,6 +76,7 @@ fn look(view: View) -> Result<()> {
         }),
     }
 }
+// ANCHOR_END: view
 
 fn explained(error: Error) -> Error {
     match error.errno() {

@@ -153,6 +153,7 @@ impl Group {
         Ok(())
     }
 
+    // ANCHOR: pressure
     /// Only version 2 has it, in a hybrid layout too.
     fn pressure(&self) -> Result<Pressure> {
         let of = |file| -> Result<Option<u64>> {
@@ -161,6 +162,7 @@ impl Group {
         };
         Ok(Pressure { cpu: of("cpu.pressure")?, memory: of("memory.pressure")?, io: of("io.pressure")? })
     }
+    // ANCHOR_END: pressure
 }
 
 /// The number of a line `key number`.

@@ -143,6 +143,7 @@ impl RunArgs {
         }
     }
 
+    // ANCHOR: missing
     /// Looks at the words while an error still has no consequences.
     fn prepare(&self) -> Result<(exec::Command, Request)> {
         let environment = match self.root {
@@ -156,4 +157,5 @@ impl RunArgs {
         let mnt = root.map(|root| Mounts { root: Some(root), ..Mounts::default() });
         Ok((command, Request { mnt, pid, ..Request::default() }))
     }
+    // ANCHOR_END: missing
 }

@@ -43,6 +43,7 @@ fn instruction(operation: u64, to: u64, from: u64, offset: i16, constant: u32) -
     operation | to << 8 | from << 12 | u64::from(offset as u16) << 16 | u64::from(constant) << 32
 }
 
+// ANCHOR: devices
 /// The program that allows exactly what the rules allow.
 pub fn of(allowed: &[Rule]) -> Vec<u64> {
     let mut program = vec![
@@ -79,6 +80,7 @@ fn block(rule: &Rule) -> Vec<u64> {
     code.extend(yes);
     code
 }
+// ANCHOR_END: devices
 
 enum Check {
     /// This register holds this number.

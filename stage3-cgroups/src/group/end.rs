@@ -26,6 +26,7 @@ pub struct Holder {
 }
 
 impl Group {
+    // ANCHOR: kill
     /// Kills everybody in the group and in the groups inside it, and returns when they are gone.
     ///
     /// # Errors
@@ -56,6 +57,7 @@ impl Group {
         let rest: Vec<i32> = self.processes()?.intersection(there).copied().collect();
         self.strike_frozen(&rest)
     }
+    // ANCHOR_END: kill
 
     /// While they are frozen nobody forks, and no number changes its owner; the signal is taken on thawing.
     fn strike_frozen(&self, pids: &[i32]) -> Result<()> {

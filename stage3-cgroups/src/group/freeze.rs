@@ -39,6 +39,7 @@ impl Switch {
 }
 
 impl Group {
+    // ANCHOR: freezer
     /// Stops everybody in the group, and in the groups inside it, within `patience`.
     pub fn freeze(&self, patience: Duration) -> Result<()> {
         self.refuse_inside("freeze")?;
@@ -55,6 +56,7 @@ impl Group {
         }
         Ok(())
     }
+    // ANCHOR_END: freezer
 
     /// Lets them go on. A group above that is frozen holds them still.
     pub fn thaw(&self) -> Result<()> {

@@ -104,6 +104,7 @@ fn offer(directory: &Directory, hierarchy: &Hierarchy, wanted: &[Controller]) ->
     Ok(())
 }
 
+// ANCHOR: cpuset
 /// Version 1 begins a cpuset empty, and nobody can be put into an empty one: cpuset(7).
 fn inherit_cpuset(parent: Option<&Directory>, child: &Directory) -> Result<()> {
     let Some(parent) = parent else { return Ok(()) };
@@ -123,3 +124,4 @@ fn inherit_cpuset(parent: Option<&Directory>, child: &Directory) -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: cpuset

@@ -7,6 +7,7 @@
 /// `default_cfs_period()`.
 pub const PERIOD: u64 = 100_000;
 
+// ANCHOR: conversions
 /// `cpu.weight` (1 to 10000, 100 is everybody's) as `cpu.shares` (2 to 262144, 1024 is everybody's).
 ///
 /// The kernel's own rule: `sched_weight_from_cgroup()` in kernel/sched/sched.h, rounded to the nearest. Runtimes had
@@ -19,6 +20,7 @@ pub fn shares_from_weight(weight: u64) -> u64 {
 pub fn weight_from_shares(shares: u64) -> u64 {
     ((shares * 100 + 512) / 1024).clamp(1, 10_000)
 }
+// ANCHOR_END: conversions
 
 /// The greatest `blkio.bfq.weight`: `BFQ_MAX_WEIGHT` in block/bfq-iosched.h. Its default is 100, as that of `io.weight`,
 /// so that the numbers mean the same.

@@ -36,12 +36,15 @@ fn memory(limits: &Limits) -> Result<Vec<Setting>> {
             "version 1 knows no limit that slows down; --memory is one that kills",
         ));
     }
+    // ANCHOR: oom-group
     if limits.oom_group == Some(true) {
         let instead =
             "version 1 kills one process of the group; watch for it (stat --watch) and kill the rest";
         return Err(inexpressible("memory.oom.group", "1", instead));
     }
+    // ANCHOR_END: oom-group
     let set = |file: &str, value: String| Setting::new(Controller::Memory, file, value);
+    // ANCHOR: swap
     let together = together(limits)?;
     let mut settings = Vec::new();
     // The sum may never be below the limit of memory, so first it is out of the way.
@@ -50,6 +53,7 @@ fn memory(limits: &Limits) -> Result<Vec<Setting>> {
     }
     settings.extend(limits.memory_max.map(|limit| set("memory.limit_in_bytes", limit.or_minus_one())));
     settings.extend(together.map(|limit| set("memory.memsw.limit_in_bytes", limit.or_minus_one())));
+    // ANCHOR_END: swap
     // Both are a wish of the group's under pressure, no guarantee (the runtime specification's `reservation`).
     settings.extend(limits.memory_low.map(|limit| set("memory.soft_limit_in_bytes", limit.or_minus_one())));
     Ok(settings)

@@ -52,6 +52,7 @@ fn memory(limits: &Limits) -> Vec<Setting> {
     all.into_iter().flatten().collect()
 }
 
+// ANCHOR: cpu
 fn cpu(limits: &Limits) -> Vec<Setting> {
     let set = |file: &str, value: String| Setting::new(Controller::Cpu, file, value);
     let weight = limits.cpu_weight.map(|weight| set("cpu.weight", weight.to_string()));
@@ -63,10 +64,13 @@ fn cpu(limits: &Limits) -> Vec<Setting> {
     let burst = limits.cpu_burst.map(|burst| set("cpu.max.burst", burst.to_string()));
     [weight, max.map(|max| set("cpu.max", max)), burst].into_iter().flatten().collect()
 }
+// ANCHOR_END: cpu
 
+// ANCHOR: io
 /// `8:0 rbps=1048576 wiops=max`
 fn io_max(limit: &IoLimit) -> String {
     let rates = [("rbps", limit.rbps), ("wbps", limit.wbps), ("riops", limit.riops), ("wiops", limit.wiops)];
     let words = rates.iter().filter_map(|(name, rate)| rate.map(|rate| format!(" {name}={rate}")));
     words.fold(limit.device.to_string(), |line, word| line + &word)
 }
+// ANCHOR_END: io
