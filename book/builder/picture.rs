@@ -8,6 +8,7 @@
 //! | `pod` | members' links | [`pod`]: who shares what |
 //! | `pids` | the step `pid` | [`pids`]: one process, two numbers |
 //! | `network` | pings | [`network`]: who was answered by whom |
+//! | `plot` | a recording of stage 3 and its picture | [`plot`]: use against limit over time |
 //!
 //! Invariant: nothing is drawn that was not observed, and the same is written in a table beside it.
 
@@ -15,11 +16,13 @@ mod change;
 mod facts;
 mod network;
 mod pids;
+mod plot;
 mod pod;
 mod shared;
 
 use crate::markup::escape;
 use crate::words::Words;
+pub use plot::html as plot;
 
 /// Units of the drawing; it is scaled to the width of the page.
 const WIDTH: usize = 440;

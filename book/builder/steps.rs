@@ -24,6 +24,8 @@ struct Script {
 
 #[derive(Deserialize)]
 struct Stage {
+    #[serde(default)]
+    name: String,
     title: Said,
     #[serde(default)]
     years: String,
@@ -84,7 +86,8 @@ pub fn html(house: &House, sections: &Sections, lang: Lang) -> Result<String, St
         let slugs: Vec<&str> = script.step.iter().map(|step| step.slug.as_str()).collect();
         for step in &script.step {
             let tests = tests(house, &dir, &step.slug, &slugs)?;
-            page.push_str(&card(house, &dir, step, tests, sections, lang)?);
+            let id = address(sections, &script.stage.name, &step.slug);
+            page.push_str(&card(house, &dir, step, tests, (id, sections), lang)?);
         }
     }
     if page.is_empty() {
@@ -93,26 +96,32 @@ pub fn html(house: &House, sections: &Sections, lang: Lang) -> Result<String, St
     Ok(format!("<div class=\"steps\">{page}</div>"))
 }
 
+/// The heading of a step: its slug, or, where an earlier chapter has that one already, `STAGE-SLUG`.
+fn address(sections: &Sections, stage: &str, slug: &str) -> String {
+    let own = format!("{stage}-{slug}");
+    if sections.contains_key(&own) { own } else { slug.to_owned() }
+}
+
 fn card(
     house: &House,
     dir: &str,
     step: &Step,
     tests: Vec<String>,
-    sections: &Sections,
+    (id, sections): (String, &Sections),
     lang: Lang,
 ) -> Result<String, String> {
     let words = lang.words();
     let title = escape(step.title.say(lang));
-    let title = match sections.get(&step.slug) {
-        Some(page) => format!("<a href=\"{page}#{}\">{title}</a>", step.slug),
+    let title = match sections.get(&id) {
+        Some(page) => format!("<a href=\"{page}#{id}\">{title}</a>"),
         None => title,
     };
-    let snapshot = transcript::file(dir, &step.slug);
-    let rows = [
-        (words.code, anchors(house, dir, &step.slug)?),
-        (words.test, tests),
-        (words.snapshot, house.path(&snapshot).is_file().then_some(snapshot).into_iter().collect()),
-    ];
+    let others = ["v1", "v2", "rootless", "rootless-v1", "rootless-v2"].map(Some);
+    let snapshots =
+        [None].into_iter().chain(others).map(|variant| transcript::file(dir, &step.slug, variant));
+    let snapshots = snapshots.filter(|name| house.path(name).is_file()).collect();
+    let rows =
+        [(words.code, anchors(house, dir, &step.slug)?), (words.test, tests), (words.snapshot, snapshots)];
     let rows: String =
         rows.iter().filter(|(_, values)| !values.is_empty()).map(|(key, values)| row(key, values)).collect();
     Ok(format!(
@@ -203,6 +212,14 @@ mod tests {
         assert_eq!(claims("cwd_outside_leaks", &slugs), Some("cwd-outside"));
         assert_eq!(claims("cwd_stays", &slugs), Some("cwd"));
         assert_eq!(claims("running_is_fun", &slugs), None);
+    }
+
+    #[test]
+    fn a_slug_of_two_stages_has_two_addresses() {
+        let ids = ["kill", "stage3-kill"];
+        let sections: Sections = ids.map(|id| (id.to_owned(), String::new())).into_iter().collect();
+        assert_eq!(address(&sections, "stage1", "kill"), "kill");
+        assert_eq!(address(&sections, "stage3", "kill"), "stage3-kill");
     }
 
     #[test]

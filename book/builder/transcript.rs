@@ -7,9 +7,12 @@
 use crate::markup::escape;
 use crate::words::Words;
 
-/// The name of the snapshot file of a step.
-pub fn file(stage_dir: &str, slug: &str) -> String {
-    format!("{stage_dir}/tests/snapshots/{slug}.snap")
+/// The name of the snapshot file of a step, as one that sees something else than others has it (`v2`, `rootless`).
+/// The recording without a name is, where layouts of control groups matter, that of a hybrid one.
+pub fn file(stage_dir: &str, slug: &str, variant: Option<&str>) -> String {
+    let variant = variant.filter(|variant| *variant != "hybrid");
+    let variant = variant.map(|variant| format!("@{variant}")).unwrap_or_default();
+    format!("{stage_dir}/tests/snapshots/{slug}{variant}.snap")
 }
 
 /// The recorded text without insta's header; the error says what is wrong with the file.
@@ -59,14 +62,42 @@ fn line(line: &str, typing: bool) -> Line<'_> {
     }
 }
 
+/// A recording to show.
+#[derive(Debug, Clone, Copy)]
+pub struct Recording<'a> {
+    /// Who recorded it, where that matters.
+    pub variant: Option<&'a str>,
+    /// Its text without insta's header.
+    pub body: &'a str,
+}
+
+/// Recordings of one step: the first is open, the others are folded below it.
+pub fn all(step: (&str, &str), ground: &[String], recordings: &[Recording<'_>], words: &Words) -> String {
+    let figure = |one: &Recording<'_>| {
+        let label = one.variant.and_then(|variant| words.variant(variant)).unwrap_or_default();
+        (label, html(step, label, ground, one.body, words))
+    };
+    let fold = |(label, html): (&str, String)| {
+        let summary = format!("{}: {label}", words.the_same);
+        format!("<details class=\"same\"><summary>{summary}</summary>{html}</details>")
+    };
+    let (first, others) = recordings.split_at(recordings.len().min(1));
+    let open = first.iter().map(|one| figure(one).1);
+    open.chain(others.iter().map(|one| fold(figure(one)))).collect()
+}
+
 /// The transcript as one line of HTML: the commands that made its ground, the commands and what they printed.
-pub fn html((stage, slug): (&str, &str), ground: &[String], body: &str, words: &Words) -> String {
+fn html((stage, slug): (&str, &str), label: &str, ground: &[String], body: &str, words: &Words) -> String {
+    let label = match label {
+        "" => String::new(),
+        label => format!(" <span class=\"variant\">{label}</span>"),
+    };
     let lines = lines(body);
     let blocks = lines.chunk_by(|one, next| is_row(one) && is_row(next));
     let made = ground.iter().map(|line| format!("<span class=\"ground\">host$ {}</span>", escape(line)));
     let blocks: Vec<String> = made.chain(blocks.map(block)).collect();
     format!(
-        "<figure class=\"transcript\"><figcaption><span class=\"what\">{}</span> \
+        "<figure class=\"transcript\"><figcaption><span class=\"what\">{}</span>{label} \
          <span class=\"where\">cargo xtask demo {stage} --step {slug}</span></figcaption>\
          <pre><code class=\"nohighlight\">{}</code></pre></figure>",
         words.observed,
@@ -129,6 +160,7 @@ mod tests {
     fn commands_are_told_from_output_and_all_is_escaped() {
         let html = html(
             ("stage1", "run"),
+            "",
             &[],
             "$ echo <b>\n<b>\n\ndone\nhost$ x\n[exit status 1]",
             Lang::En.words(),
@@ -157,7 +189,7 @@ mod tests {
         assert_eq!(lines(body)[..4], typed);
         // The recording itself cannot tell a first line of output that looks like a continuation.
         assert_eq!(lines("$ a\nb\n> c")[2], Line::Printed("> c"));
-        let html = html(("stage2", "ipc"), &[], body, Lang::En.words());
+        let html = html(("stage2", "ipc"), "", &[], body, Lang::En.words());
         assert!(
             html.contains("&gt; </span><span class=\"command\">  <span>echo</span> <span>&quot;&gt;</span>"),
             "{html}"
@@ -166,7 +198,7 @@ mod tests {
 
     #[test]
     fn columns_stay_below_each_other() {
-        let shown = |body| html(("stage2", "kinds"), &[], body, Lang::En.words());
+        let shown = |body| html(("stage2", "kinds"), "", &[], body, Lang::En.words());
         let table = shown("$ kinds\nKIND  YEAR\nmnt   2002\nuts   2006\ndone");
         assert!(
             table.contains(
@@ -175,5 +207,19 @@ mod tests {
             "{table}"
         );
         assert!(!shown("$ facts\npid   2\nprocesses   1 2\nno columns").contains("columns\""));
+    }
+
+    #[test]
+    fn recordings_of_the_same_step_are_named_and_the_second_is_folded() {
+        let recordings =
+            [Recording { variant: Some("v2"), body: "$ a" }, Recording { variant: Some("v1"), body: "$ b" }];
+        let html = all(("stage3", "files"), &[], &recordings, Lang::En.words());
+        let (open, folded) = html.split_once("<details").unwrap();
+        assert!(open.contains("\"variant\">version 2<") && open.contains("<span>a</span>"), "{html}");
+        assert!(folded.contains("<summary>The same step: version 1<") && folded.contains("<span>b</span>"));
+        assert_eq!(file("d", "x", Some("v2")), "d/tests/snapshots/x@v2.snap");
+        assert_eq!(file("d", "x", Some("hybrid")), file("d", "x", None));
+        let one = all(("s", "x"), &[], &[Recording { variant: None, body: "$ a" }], Lang::En.words());
+        assert!(!one.contains("variant") && !one.contains("<details"), "{one}");
     }
 }

@@ -1,7 +1,7 @@
 //! The weaver: replaces each `{{#directive …}}` of a page by code, transcripts and pictures.
 //!
 //! No kernel calls. Book: every page with something included.
-//! `{{#listing FILE:ANCHOR}}`, `{{#transcript STAGE SLUG}}`, `{{#picture KIND FILE…}}`, `{{#steps}}`,
+//! `{{#listing FILE:ANCHOR}}`, `{{#transcript STAGE SLUG VARIANT…}}`, `{{#picture KIND FILE…}}`, `{{#steps}}`,
 //! `{{#aside}}` … `{{#end}}`, `{{#exercise}}` … `{{#hint}}` … `{{#end}}`, each alone on its line.
 //! Invariant: what is woven in is HTML on one line, which gettext leaves alone; a missing target is a fault.
 
@@ -79,7 +79,8 @@ impl Loom<'_> {
     ) -> Result<String, String> {
         match words {
             ["listing", target] => self.listing(target),
-            ["transcript", stage, slug] => self.transcript(stage, slug),
+            ["transcript", stage, slug, variants @ ..] => self.transcript(stage, slug, variants),
+            ["picture", "plot", file] => self.plot(file, number),
             ["picture", kind, files @ ..] => self.picture(kind, files, number),
             ["steps"] => steps::html(self.house, self.sections, self.lang),
             ["aside"] if open.is_empty() => {
@@ -114,13 +115,33 @@ impl Loom<'_> {
         Ok(listing::html(file, &listing))
     }
 
-    fn transcript(&self, stage: &str, slug: &str) -> Result<String, String> {
-        let dir = self.house.stage(stage)?;
-        let file = transcript::file(&dir, slug);
-        let snapshot = self.house.read(&file)?;
-        let body = transcript::body(&snapshot).map_err(|why| format!("{file}: {why}"))?;
+    fn transcript(&self, stage: &str, slug: &str, variants: &[&str]) -> Result<String, String> {
+        let (dir, words) = (self.house.stage(stage)?, self.lang.words());
+        if let Some(unknown) = variants.iter().find(|variant| words.variant(variant).is_none()) {
+            return Err(format!("no recording is of {unknown:?}: v1, v2, hybrid or rootless"));
+        }
+        let variants: Vec<Option<&str>> = match variants {
+            [] => vec![None],
+            named => named.iter().copied().map(Some).collect(),
+        };
+        let read = |variant| {
+            let file = transcript::file(&dir, slug, variant);
+            let snapshot = self.house.read(&file)?;
+            let body = transcript::body(&snapshot).map_err(|why| format!("{file}: {why}"))?;
+            Ok::<_, String>((variant, body.to_owned()))
+        };
+        let texts = variants.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let recordings: Vec<_> =
+            texts.iter().map(|(variant, body)| transcript::Recording { variant: *variant, body }).collect();
         let ground = steps::ground(self.house, &dir, slug)?;
-        Ok(transcript::html((stage, slug), &ground, body, self.lang.words()))
+        Ok(transcript::all((stage, slug), &ground, &recordings, words))
+    }
+
+    fn plot(&self, file: &str, number: usize) -> Result<String, String> {
+        let drawn = file.strip_suffix(".tsv").map(|stem| format!("{stem}.svg"));
+        let drawn = drawn.ok_or_else(|| format!("{file}: a plot is named by its numbers, FILE.tsv"))?;
+        let (table, svg) = (self.house.read(file)?, self.house.read(&drawn)?);
+        picture::plot(&format!("picture-{number}"), file, &table, &svg, self.lang.words())
     }
 
     fn picture(&self, kind: &str, files: &[&str], number: usize) -> Result<String, String> {
@@ -190,6 +211,9 @@ mod tests {
             ("{{#listing stage1-x/a.rs}}", "FILE:ANCHOR"),
             ("{{#transcript stage1 b}}", "stage1-x/tests/snapshots/b.snap: No such file"),
             ("{{#transcript stage9 a}}", "no stage named \"stage9\""),
+            ("{{#transcript stage1 a v2}}", "stage1-x/tests/snapshots/a@v2.snap: No such file"),
+            ("{{#transcript stage1 a v3}}", "no recording is of \"v3\""),
+            ("{{#picture plot stage1-x/a.rs}}", "FILE.tsv"),
             ("{{#picture shared stage1-x/none.snap}}", "none.snap: No such file"),
             ("{{#picture shared stage1-x/tests/snapshots/a.snap}}", "a.snap: no line `key: host"),
             ("{{#picture change stage1-x/tests/snapshots/a.snap}}", "another number of snapshots"),

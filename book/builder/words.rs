@@ -86,6 +86,26 @@ pub struct Words {
     pub addresses: &'static str,
     pub answered_by: &'static str,
     pub none_yet: &'static str,
+    pub the_same: &'static str,
+    pub on_v1: &'static str,
+    pub on_v2: &'static str,
+    pub on_hybrid: &'static str,
+    pub on_rootless: &'static str,
+    pub plot_drawn: &'static str,
+    pub plot_words: &'static str,
+}
+
+impl Words {
+    /// What a recording shows that is named `SLUG@VARIANT`; none for a variant that nobody records.
+    pub fn variant(&self, variant: &str) -> Option<&'static str> {
+        match variant {
+            "v1" => Some(self.on_v1),
+            "v2" => Some(self.on_v2),
+            "hybrid" => Some(self.on_hybrid),
+            "rootless" => Some(self.on_rootless),
+            _ => None,
+        }
+    }
 }
 
 static EN: Words = Words {
@@ -132,6 +152,13 @@ static EN: Words = Words {
     addresses: "Addresses given",
     answered_by: "answered by",
     none_yet: "No step has been recorded yet.",
+    the_same: "The same step",
+    on_v1: "version 1",
+    on_v2: "version 2",
+    on_hybrid: "hybrid layout",
+    on_rootless: "an ordinary user",
+    plot_drawn: "Drawn by stage3-cgroups plot from",
+    plot_words: "The same in words and numbers",
 };
 
 static KO: Words = Words {
@@ -178,4 +205,11 @@ static KO: Words = Words {
     addresses: "붙인 주소",
     answered_by: "응답한 주소",
     none_yet: "아직 기록된 단계가 없습니다.",
+    the_same: "같은 단계",
+    on_v1: "버전 1",
+    on_v2: "버전 2",
+    on_hybrid: "하이브리드",
+    on_rootless: "일반 사용자",
+    plot_drawn: "stage3-cgroups plot이 이 기록으로 그림:",
+    plot_words: "같은 내용을 말과 숫자로",
 };
