@@ -163,7 +163,7 @@ fn delegation_a_user_sees_a_group_of_roots_and_cannot_change_it() {
         let (verb, options) = verb.split_once(' ').unwrap_or((verb, ""));
         let more = match verb {
             "attach" => "$$",
-            "create" => "--pids 3",
+            "create" => "",
             _ => options,
         };
         let group = if verb == "create" { format!("{}/in", lab.0) } else { lab.0.clone() };

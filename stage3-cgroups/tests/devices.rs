@@ -182,13 +182,14 @@ fn io_rate_is_changed_taken_away_and_counted() {
     }
     let Some(disk) = Disk::new() else { return };
     let lab = Lab::made(&["--io", &format!("{}:wbps=1M", disk.number())]);
-    lab.verb("set").args(["--io", &format!("{}:wbps=max,riops=1000", disk.number())]).assert().success();
     let file = match ground::version(Controller::Io) {
         Some(stage3_cgroups::Version::V1) => "blkio.throttle.write_bps_device",
         _ => "io.max",
     };
-    let text = fs::read_to_string(lab.directory(Controller::Io).join(file)).unwrap();
-    assert!(!text.contains("1048576"), "{text}");
+    let rates = || fs::read_to_string(lab.directory(Controller::Io).join(file)).unwrap();
+    assert!(rates().contains("1048576"), "{}", rates());
+    lab.verb("set").args(["--io", &format!("{}:wbps=64M,riops=1000", disk.number())]).assert().success();
+    assert!(rates().contains("67108864"), "{}", rates());
     let write = format!(
         "{} attach {} $$ && exec dd if=/dev/zero of={} bs=1048576 count=2 oflag=direct conv=notrunc",
         ground::BINARY,
@@ -200,6 +201,8 @@ fn io_rate_is_changed_taken_away_and_counted() {
     let rows: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
     let written = rows.iter().find(|row| row["what"] == "written").unwrap()["now"].as_u64();
     assert_eq!(written, Some(2 << 20), "{json}");
+    lab.verb("set").args(["--io", &format!("{}:wbps=max", disk.number())]).assert().success();
+    assert!(!rates().contains("67108864"), "{}", rates());
 }
 
 #[test]
