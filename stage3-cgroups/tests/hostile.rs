@@ -41,7 +41,7 @@ fn kill_and_delete_need_one_descriptor_however_deep_an_owner_digs() {
     if !can(&[Controller::Freezer]) {
         return;
     }
-    const DEPTH: usize = 1500;
+    const DEPTH: usize = 600;
     let lab = Lab::made(&[]);
     let mut here = Directory::open(&lab.directory(Controller::Freezer)).unwrap();
     for _ in 0..DEPTH {
@@ -282,6 +282,6 @@ fn delete_ends_though_an_owner_makes_groups_as_fast_as_he_can() {
     let done = lab.verb("delete").args(["--wait", "15"]).output().unwrap();
     let said = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.success() || said.contains("made meanwhile"), "{said}");
-    assert!(begun.elapsed() < Duration::from_secs(40));
+    assert!(begun.elapsed() < Duration::from_secs(100));
     maker.join().unwrap();
 }

@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 const HANDFUL: usize = 256;
 
 /// A removal that was begun goes on so long at least, also where nobody wants to wait for a group to become empty.
-const LEAST: Duration = Duration::from_secs(10);
+const LEAST: Duration = Duration::from_secs(60);
 
 /// And reading who is in a tree, which nobody waits for, at most.
 const LONGEST: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@ use super::Place;
 use super::end::{collect_own, holders_text, names};
 use crate::Error;
 use crate::controller::Controller;
+use crate::delegation::DELEGATE;
 use crate::directory::Directory;
 use crate::layout::{Base, Hierarchy, Version};
 use crate::limits::Setting;
@@ -18,10 +19,6 @@ use std::collections::BTreeSet;
 pub(super) fn is_permission(error: &Error) -> bool {
     matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EROFS))
 }
-
-/// The remedies of an ordinary user, best first.
-const DELEGATE: &str = "nothing is delegated to this user here. With systemd (version 2): systemd-run --user --scope \
--p Delegate=yes -- COMMAND. Without: root runs `stage3-cgroups create NAME --owner USER`, and groups inside NAME are yours";
 
 /// Not a single hierarchy let us in.
 pub(super) fn nothing_delegated(left_out: Vec<(Hierarchy, Error)>) -> Error {
