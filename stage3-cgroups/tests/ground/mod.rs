@@ -189,7 +189,10 @@ impl Ordinary {
         }
         let place = tempfile::tempdir_in("/tmp").unwrap();
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(BINARY, place.path().join("S3")).unwrap();
+        // By another process: a child that another test forks meanwhile would hold our descriptor, and nobody can execute
+        // a file that is open for writing (ETXTBSY).
+        let copied = std::process::Command::new("cp").arg(BINARY).arg(place.path().join("S3")).status();
+        assert!(copied.unwrap().success());
         Some(Ordinary { place })
     }
 
