@@ -123,7 +123,8 @@ fn with_libraries(packages: &[&str]) -> Result<Vec<String>, Trouble> {
     let mut all: BTreeSet<String> = packages.iter().map(|&name| name.to_owned()).collect();
     let mut fresh: Vec<_> = all.iter().cloned().collect();
     while !fresh.is_empty() {
-        let libraries = needed(&fresh)?.into_iter().filter(|name| name.starts_with("lib"));
+        let is_library = |name: &String| name.starts_with("lib") || name.starts_with("zlib");
+        let libraries = needed(&fresh)?.into_iter().filter(is_library);
         fresh = libraries.filter(|name| all.insert(name.clone())).collect();
     }
     Ok(all.into_iter().collect())

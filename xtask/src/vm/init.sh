@@ -37,6 +37,8 @@ ln -s fd/1 /dev/stdout
 ln -s fd/2 /dev/stderr
 hostname vm
 ip link set lo up
+# A host has more than lo, so that a network of one's own can be told from it.
+ip link add eth0 type dummy && ip link set eth0 up
 # As systemd does; the kernel's own beginning is private.
 mount --make-rshared /
 

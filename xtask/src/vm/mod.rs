@@ -21,8 +21,8 @@ use kernel::Kernel;
 pub(crate) use machine::Output;
 use machine::{End, Machine};
 use observe::workspace::installed;
-pub(crate) use order::{Account, DEBIAN, Layout, Order};
-pub(crate) use programs::tests;
+pub(crate) use order::{Account, DEBIAN, Layout, Order, quoted};
+pub(crate) use programs::{Test, tests};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::{
     ffi::OsString,

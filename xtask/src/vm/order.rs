@@ -156,7 +156,7 @@ fn assign(told: &mut Vec<u8>, name: &str, value: &OsStr) {
 }
 
 /// A word as sh(1) reads it back, whatever is in it.
-fn quoted(word: &OsStr) -> Vec<u8> {
+pub(crate) fn quoted(word: &OsStr) -> Vec<u8> {
     let mut quoted = vec![b'\''];
     for &byte in word.as_bytes() {
         match byte {

@@ -23,6 +23,14 @@ pub(crate) struct Test {
     pub path: PathBuf,
 }
 
+impl Test {
+    /// `stage3-cgroups isolation`
+    pub fn told(&self) -> String {
+        let package = self.home.file_name().unwrap_or_default().to_string_lossy();
+        format!("{package} {}", self.name)
+    }
+}
+
 /// Builds the tests of these packages: those in `tests/`, which look from outside.
 pub(crate) fn tests(packages: &[&str]) -> Result<Vec<Test>, Trouble> {
     let mut command = cargo("test");
