@@ -167,8 +167,10 @@ fn freezer_stops_everybody_and_lets_them_go_on() {
     // A frozen process does nothing, not even what a signal asks of it: it would say so.
     nix::sys::signal::kill(pid, Signal::SIGUSR1).unwrap();
     let before = cpu_time(&talker);
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!((fs::read_to_string(&said).unwrap().as_str(), cpu_time(&talker)), ("ready\n", before));
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(fs::read_to_string(&said).unwrap(), "ready\n");
+    // Fifty would have passed; one or two may be written down late.
+    assert!(cpu_time(&talker) - before <= 2);
     lab.verb("thaw").assert().success();
     assert_eq!(stat(&lab, "frozen")["now"], false);
     eventually("it goes on", || fs::read_to_string(&said).unwrap() == "ready\nheard\n");
