@@ -5,7 +5,9 @@
 //!
 //! Of systemd's user slice we are a guest: `systemd-run --user --scope -p Delegate=yes` asks it over D-Bus
 //! (StartTransientUnit) and then executes us in the scope that it made. A client of our own would need the same call,
-//! an authentication and a marshaller, and would run only where systemd-run is installed as well.
+//! an authentication and a marshaller, and would run only where systemd-run is installed as well. The shell in the scope
+//! is then the process that version 2 forbids where controllers are handed down: it steps aside once, into a group
+//! inside. We do not move it unasked, for whoever started us may be there for a reason.
 
 use crate::controller::{Controller, TABLE};
 use crate::directory::Directory;
@@ -17,6 +19,12 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, Gid, Uid, faccessat, fchownat};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+
+/// The remedies of an ordinary user, best first.
+pub const DELEGATE: &str = "nothing is delegated to us here. With systemd (version 2): systemd-run --user --scope \
+-p Delegate=yes -- sh, and first in that shell: stage3-cgroups create stage3-leaf && stage3-cgroups attach stage3-leaf $$. \
+Without: root runs stage3-cgroups create stage3-NAME --owner USER, and groups stage3-NAME/INSIDE are ours; for version 2 root \
+puts our shell into one of them, too: stage3-cgroups attach stage3-NAME/INSIDE PID";
 
 /// What is possible with a controller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +50,8 @@ pub struct Home {
     pub make: bool,
     /// Does the controller reach groups there? Always in version 1; in version 2 what `cgroup.controllers` says.
     pub handed_down: bool,
+    /// Does the group that ours are made in hold processes itself? In version 2 it then hands no controller down.
+    pub held: bool,
 }
 
 impl Base {
@@ -75,6 +85,9 @@ fn home(hierarchy: &Hierarchy, controller: Controller, base: Base) -> Home {
         Some(name) => offered.split_whitespace().any(|word| word == name),
         None => true,
     };
+    // The topmost group of all, which may do both, has no type.
+    let has_text = |file| std::fs::read_to_string(base.join(file)).is_ok_and(|text| !text.trim().is_empty());
+    let held = hierarchy.version == Version::V2 && has_text("cgroup.type") && has_text("cgroup.procs");
     Home {
         version: hierarchy.version,
         mount: hierarchy.mount.clone(),
@@ -82,6 +95,7 @@ fn home(hierarchy: &Hierarchy, controller: Controller, base: Base) -> Home {
         base,
         make,
         handed_down,
+        held,
     }
 }
 

@@ -6,7 +6,7 @@
 use super::{note, print};
 use crate::Result;
 use crate::controller::TABLE;
-use crate::delegation::{Home, grants};
+use crate::delegation::{DELEGATE, Home, grants};
 use crate::layout::{Base, Kind, Layout, Version};
 use serde_json::{Value, json};
 use stage2_namespaces::commands::table::{Format, Table};
@@ -55,15 +55,16 @@ pub fn info(args: &InfoArgs) -> Result<u8> {
 }
 
 fn advise(layout: &Layout) {
-    let none_is_ours =
-        !grants(layout, Base::fitting(layout)).iter().any(|g| g.home.as_ref().is_some_and(|h| h.make));
+    let grants = grants(layout, Base::fitting(layout));
+    let any = |is_so: fn(&Home) -> bool| grants.iter().any(|grant| grant.home.as_ref().is_some_and(is_so));
     match layout.kind() {
         Kind::None => {
             note("no control groups are mounted here: mount -t cgroup2 none /sys/fs/cgroup, as root")
         }
-        _ if none_is_ours => note(
-            "nothing is delegated to us: with systemd, systemd-run --user --scope -p Delegate=yes -- COMMAND; \
-             without, root runs stage3-cgroups create stage3-NAME --owner USER, and we make stage3-NAME/INSIDE",
+        _ if !any(|home| home.make) => note(DELEGATE),
+        _ if any(|home| home.make && home.held) => note(
+            "BASE holds processes itself, and so can hand no controller down (version 2); let them step aside: \
+             stage3-cgroups create stage3-leaf && stage3-cgroups attach stage3-leaf $$",
         ),
         _ => (),
     }

@@ -45,6 +45,24 @@ pub fn skip_for(runner: Runner, what: &str, reason: &str) {
     }
 }
 
+/// The variable that names the layouts of control groups, of `v1`, `hybrid` and `v2`, under which the suite
+/// is run in turn, in virtual machines (`cargo xtask test --vm all`).
+pub const RUN_UNDER: &str = "STAGES_RUN_UNDER";
+
+/// Says that `what` is for the suite's run under another layout.
+///
+/// # Panics
+/// When [`NO_SKIP`] is set, and [`RUN_UNDER`] does not say that there is such a run.
+pub fn skip_under(layout: &str, what: &str, reason: &str) {
+    let runs = std::env::var(RUN_UNDER).unwrap_or_default();
+    if runs.split(',').any(|run| run == layout) {
+        let line = format!("\nSKIP {what}: {reason} (proven by the run under {layout})\n");
+        drop(std::io::Write::write_all(&mut std::io::stderr().lock(), line.as_bytes()));
+    } else {
+        skip(what, &format!("{reason}; run `cargo xtask test --vm {layout}`, too"));
+    }
+}
+
 /// Whether a skip is a failure here.
 pub fn forbidden() -> bool {
     std::env::var_os(NO_SKIP).is_some_and(|value| value == "1")

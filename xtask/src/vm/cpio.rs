@@ -8,9 +8,11 @@
 use std::collections::BTreeSet;
 
 const DIRECTORY: u32 = 0o040_755;
-const FILE: u32 = 0o100_644;
-const PROGRAM: u32 = 0o100_755;
+const FILE: u32 = 0o100_000;
 const SYMLINK: u32 = 0o120_777;
+
+/// Debian keeps these below /usr, and leaves a link in their place.
+const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
 /// An archive that grows; a directory is there before what lies in it.
 #[derive(Debug, Default)]
@@ -21,32 +23,48 @@ pub(super) struct Archive {
 }
 
 impl Archive {
+    /// An archive with the directories that every Debian has.
+    pub fn merged() -> Archive {
+        let mut archive = Archive::default();
+        for name in MERGED {
+            archive.directory(name);
+            archive.entry(name, SYMLINK, format!("usr/{name}").as_bytes());
+        }
+        archive
+    }
+
     /// A directory and those above it.
     pub fn directory(&mut self, path: &str) {
-        let path = path.trim_matches('/');
-        if path.is_empty() || !self.directories.insert(path.to_owned()) {
+        let path = place(path);
+        if path.is_empty() || !self.directories.insert(path.clone()) {
             return;
         }
-        self.parents(path);
-        self.entry(path, DIRECTORY, b"");
+        self.parents(&path);
+        self.entry(&path, DIRECTORY, b"");
     }
 
     /// A file to be read.
     pub fn file(&mut self, path: &str, contents: &[u8]) {
-        self.parents(path);
-        self.entry(path, FILE, contents);
+        self.with_mode(path, 0o644, contents);
     }
 
     /// A file to be executed.
     pub fn program(&mut self, path: &str, contents: &[u8]) {
-        self.parents(path);
-        self.entry(path, PROGRAM, contents);
+        self.with_mode(path, 0o755, contents);
+    }
+
+    /// A file with these twelve bits of permissions.
+    pub fn with_mode(&mut self, path: &str, mode: u32, contents: &[u8]) {
+        let path = place(path);
+        self.parents(&path);
+        self.entry(&path, FILE | mode & 0o7777, contents);
     }
 
     /// A symbolic link to `target`.
     pub fn symlink(&mut self, path: &str, target: &str) {
-        self.parents(path);
-        self.entry(path, SYMLINK, target.as_bytes());
+        let path = place(path);
+        self.parents(&path);
+        self.entry(&path, SYMLINK, target.as_bytes());
     }
 
     /// The finished archive.
@@ -56,14 +74,13 @@ impl Archive {
     }
 
     fn parents(&mut self, path: &str) {
-        if let Some((parent, _)) = path.trim_matches('/').rsplit_once('/') {
+        if let Some((parent, _)) = path.rsplit_once('/') {
             self.directory(parent);
         }
     }
 
-    fn entry(&mut self, path: &str, mode: u32, contents: &[u8]) {
+    fn entry(&mut self, name: &str, mode: u32, contents: &[u8]) {
         self.entries += 1;
-        let name = path.trim_start_matches('/');
         // The field has 32 bits; a larger file has no place in a first root.
         let size = u32::try_from(contents.len()).unwrap_or(u32::MAX);
         let links = if mode == DIRECTORY { 2 } else { 1 };
@@ -84,6 +101,13 @@ impl Archive {
     fn pad(&mut self) {
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
     }
+}
+
+/// Where it is once links are followed: a directory in a link's place would replace the link.
+fn place(path: &str) -> String {
+    let path = path.trim_matches('/');
+    let merged = MERGED.contains(&path.split('/').next().unwrap_or(path));
+    if merged { format!("usr/{path}") } else { path.to_owned() }
 }
 
 #[cfg(test)]
@@ -120,5 +144,13 @@ mod tests {
             .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect();
         assert_eq!(names, ["a", "a/b", "a/b/c", "a/b/link", "TRAILER!!!"]);
+    }
+
+    #[test]
+    fn what_debian_merged_lies_below_usr() {
+        assert_eq!(
+            ["/bin/sh", "lib64", "/usr/bin/x", "bind/x"].map(place),
+            ["usr/bin/sh", "usr/lib64", "usr/bin/x", "bind/x"]
+        );
     }
 }

@@ -11,7 +11,7 @@ use nix::{
 use observe::workspace::installed;
 use std::{
     fs::File,
-    io::{self, Read, Write, stderr, stdout},
+    io::{self, Read, Write},
     os::{
         fd::{AsFd, AsRawFd},
         unix::net::UnixStream,
@@ -45,20 +45,30 @@ pub(super) struct Machine<'a> {
     /// In MB.
     pub memory: u32,
     pub limit: Duration,
+    /// Whether our standard input is the command's.
+    pub input: bool,
+}
+
+/// Where the command's output goes.
+pub(crate) struct Output {
+    /// What it writes to stdout.
+    pub out: Box<dyn Write + Send>,
+    /// What it writes to stderr.
+    pub err: Box<dyn Write + Send>,
 }
 
 /// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// The command's exit status.
-    Status(u8),
+    /// The command's exit status, and the archive of what was taken back.
+    Status(u8, Vec<u8>),
     TimeIsUp,
     Interrupted,
 }
 
 impl Machine<'_> {
-    /// Boots with `root` as first root; the command's output appears as ours.
-    pub fn run(&self, root: &[u8], stop: &AtomicBool) -> Result<End, Trouble> {
+    /// Boots with `root` as first root, until its command ends.
+    pub fn run(&self, root: &[u8], output: Output, stop: &AtomicBool) -> Result<End, Trouble> {
         let mut command = self.qemu();
         let root = in_memory(root)?;
         command.args(["-initrd", &format!("/proc/self/fd/{}", root.as_raw_fd())]);
@@ -67,7 +77,13 @@ impl Machine<'_> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut qemu = Qemu(child.map_err(|error| Trouble::failed(format!("execve({QEMU}): {error}")))?);
         drop([c, o, e, s]); // so that our ends see the machine's end
-        let (out, err) = (carry(out, stdout()), carry(err, stderr()));
+        drop(root); // qemu has it
+        if self.input {
+            let typed = out.try_clone()?;
+            // Not waited for: it may read when all is over.
+            thread::spawn(move || type_in(typed));
+        }
+        let (out, err) = (carry(out, output.out), carry(err, output.err));
         let (console, status) = (keep(console), keep(status));
         let early = self.wait(&mut qemu, stop, &out)?;
         drop(qemu.0.kill());
@@ -80,7 +96,7 @@ impl Machine<'_> {
         let (console, status) = (joined(console)?, joined(status)?);
         match (early, parse(&status)) {
             (Some(end), _) | (None, Some(end)) => Ok(end),
-            (None, None) => Err(died(&mut qemu, &console)),
+            (None, None) => Err(died(&mut qemu, &String::from_utf8_lossy(&console))),
         }
     }
 
@@ -165,21 +181,34 @@ fn carry(mut from: UnixStream, mut to: impl Write + Send + 'static) -> JoinHandl
     })
 }
 
-fn keep(mut from: UnixStream) -> JoinHandle<String> {
+fn keep(mut from: UnixStream) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         drop(from.read_to_end(&mut bytes)); // what came before an error is all there is
-        String::from_utf8_lossy(&bytes).into_owned()
+        bytes
     })
+}
+
+/// Hands on lines as they are typed, and that there are no more of them.
+fn type_in(mut to: UnixStream) -> io::Result<()> {
+    // What a terminal takes for the end of its input (VEOF).
+    const END: &[u8] = b"\x04";
+    for line in io::stdin().lines() {
+        to.write_all(format!("{}\n", line?).as_bytes())?;
+    }
+    to.write_all(END)
 }
 
 fn joined<T>(thread: JoinHandle<T>) -> Result<T, Trouble> {
     thread.join().map_err(|_| Trouble::failed("a thread that read a port panicked".into()))
 }
 
-/// `status N`, as init says it.
-fn parse(told: &str) -> Option<End> {
-    told.trim().strip_prefix("status ")?.parse().ok().map(End::Status)
+/// `status N` in a line, as init says it, and what follows.
+fn parse(told: &[u8]) -> Option<End> {
+    let end = told.iter().position(|&byte| byte == b'\n')?;
+    let line = std::str::from_utf8(&told[..end]).ok()?;
+    let status = line.trim().strip_prefix("status ")?.parse().ok()?;
+    Some(End::Status(status, told[end + 1..].to_vec()))
 }
 
 /// Without a status the last words are those of qemu or of the kernel.
@@ -200,7 +229,8 @@ mod tests {
 
     #[test]
     fn only_a_whole_status_counts() {
-        assert_eq!(parse("status 7\r\n"), Some(End::Status(7)));
-        assert_eq!((parse(""), parse("status"), parse("status 300")), (None, None, None));
+        assert_eq!(parse(b"status 7\r\n"), Some(End::Status(7, Vec::new())));
+        assert_eq!(parse(b"status 0\nab\n"), Some(End::Status(0, b"ab\n".to_vec())));
+        assert_eq!((parse(b""), parse(b"status 7"), parse(b"status 300\n")), (None, None, None));
     }
 }

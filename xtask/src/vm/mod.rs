@@ -9,17 +9,24 @@ mod initramfs;
 mod kernel;
 mod machine;
 mod modules;
+mod order;
+mod programs;
+mod take;
+mod userland;
 
 use crate::{Error, Outcome, status};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use debian::Debian;
 use kernel::Kernel;
+pub(crate) use machine::Output;
 use machine::{End, Machine};
 use observe::workspace::installed;
+pub(crate) use order::{Account, DEBIAN, Layout, Order, quoted};
+pub(crate) use programs::{Test, tests};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::{
     ffi::OsString,
-    io::{Write, stderr},
+    io::{Write, stderr, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -32,8 +39,8 @@ use std::{
 /// Run a command in a small virtual machine: another kernel, v1, hybrid or v2.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Inside are busybox, the stages' commands and the probe, all linked statically. The command is root,
-its stdin is empty, and the machine ends with it.
+Inside are Debian's bash, coreutils, util-linux, iproute2, procps, strace and uidmap, the stages' commands
+and the probe; busybox has what these lack. The command's stdin is empty, and the machine ends with it.
 
 Exit status: the command's own (127: not found, 128 + N: ended by signal N); 124 when time was up;
 77 when there can be no machine here; 130 after Ctrl-C.
@@ -41,18 +48,22 @@ Exit status: the command's own (127: not found, 128 + N: ended by signal N); 124
 Examples:
   cargo xtask vm -- uname -r
   cargo xtask vm --cgroup v1 -- cat /proc/self/cgroup
-  cargo xtask vm -- stage2-namespaces run --all --map-root -- probe facts
+  cargo xtask vm --user learner -- stage2-namespaces run --user --map-subids -- probe facts user
   cargo xtask vm --kernel /boot/vmlinuz-$(uname -r) -- uname -r
-  cargo xtask vm --tests stage2-namespaces -- isolation --test-threads=1")]
+  cargo xtask vm --tests stage3-cgroups --cgroup v1 -- isolation --test-threads=1
+  INSTA_UPDATE=always cargo xtask vm --tests stage2-namespaces --take stage2-namespaces -- demo")]
 pub(crate) struct VmArguments {
     /// A kernel image, for example from /boot, or `debian`: fetched once, kept in target/vm, not installed
-    #[arg(long, default_value = "debian", value_name = "PATH|debian")]
+    #[arg(long, default_value = DEBIAN, value_name = "PATH|debian")]
     kernel: PathBuf,
     /// The control groups mounted on /sys/fs/cgroup
     #[arg(long, value_enum, default_value_t = Layout::V2)]
     cgroup: Layout,
+    /// Who the command is
+    #[arg(long, value_enum, default_value_t = Account::Root)]
+    user: Account,
     /// How much memory the machine has
-    #[arg(long, default_value_t = 768, value_name = "MB", value_parser = clap::value_parser!(u32).range(192..))]
+    #[arg(long, default_value_t = 1024, value_name = "MB", value_parser = clap::value_parser!(u32).range(384..))]
     memory: u32,
     /// When to end the machine, in seconds from its start
     #[arg(long, default_value_t = 300, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
@@ -60,20 +71,27 @@ pub(crate) struct VmArguments {
     /// Take along the tests of a package, as commands of their names
     #[arg(long, value_name = "PACKAGE")]
     tests: Option<String>,
+    /// Bring new and changed files below this directory back, to where they have the same path here
+    #[arg(long, value_name = "DIRECTORY")]
+    take: Option<PathBuf>,
     /// The command and its arguments
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
 
-/// Which hierarchies are mounted.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Layout {
-    /// A hierarchy for each controller
-    V1,
-    /// The same, and the unified one, without controllers, beside them
-    Hybrid,
-    /// The unified hierarchy only, with all controllers
-    V2,
+impl VmArguments {
+    fn order(&self) -> Result<Order, Trouble> {
+        let mut order = Order::new(&self.kernel, self.cgroup, self.command.clone());
+        (order.account, order.memory, order.timeout) = (self.user, self.memory, self.timeout);
+        order.take = self.take.as_deref().map(std::path::absolute).transpose()?;
+        if let Some(package) = &self.tests {
+            order.programs =
+                tests(&[package])?.into_iter().map(|test| (Some(test.name), test.path)).collect();
+            order.home = observe::workspace::root().join(package);
+            order.for_tests()?;
+        }
+        Ok(order)
+    }
 }
 
 /// As timeout(1).
@@ -112,53 +130,72 @@ impl From<observe::Error> for Trouble {
 
 /// `cargo xtask vm`
 pub(crate) fn vm(arguments: &VmArguments) -> Outcome {
-    let stop = Arc::new(AtomicBool::new(false));
-    // From the beginning: what is half fetched or half built is taken away, too.
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    match run(arguments, &stop) {
-        // The programs we ran heard Ctrl-C as well; what they say about it is no news.
-        Err(_) if stop.load(Ordering::Relaxed) => Err(Error::Interrupted(Vec::new())),
-        Ok(End::Status(status)) => Ok(ExitCode::from(status)),
-        Ok(End::TimeIsUp) => {
-            let limit = arguments.timeout;
-            writeln!(
-                stderr(),
-                "xtask: vm: not done within {limit} s; the machine was ended\nhint: --timeout"
-            )
-            .ok();
-            Ok(ExitCode::from(TIME_IS_UP))
-        }
-        Ok(End::Interrupted) => Err(Error::Interrupted(Vec::new())),
-        Err(Trouble::Missing { reason, remedy }) => {
-            writeln!(stderr(), "xtask: vm: not possible here: {reason}\nhint: {remedy}").ok();
-            Ok(ExitCode::from(status::IMPOSSIBLE))
-        }
-        Err(Trouble::Failed(error)) => Err(error),
+    let stop = stop_flag()?;
+    let output = Output { out: Box::new(stdout()), err: Box::new(stderr()) };
+    match arguments.order().and_then(|order| run(&order, output, &stop)) {
+        Ok(status) => Ok(ExitCode::from(status)),
+        Err(trouble) => trouble.told(&stop),
     }
 }
 
-fn run(arguments: &VmArguments, stop: &AtomicBool) -> Result<End, Trouble> {
+/// Raised by Ctrl-C. From the beginning: what is half fetched or half built is taken away, too.
+pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+/// Makes the machine and runs its command; the command's exit status.
+pub(crate) fn run(order: &Order, output: Output, stop: &AtomicBool) -> Result<u8, Trouble> {
     let debian = Debian::new(store()?);
-    let given = Some(arguments.kernel.as_path()).filter(|kernel| *kernel != Path::new("debian"));
+    let given = Some(order.kernel.as_path()).filter(|kernel| *kernel != Path::new(DEBIAN));
     if let Some(trouble) = lacking(&debian, given.is_some()) {
         return Err(trouble);
     }
     let kernel = Kernel::at(&given.map_or_else(|| debian.kernel(), |path| Ok(path.to_path_buf()))?)?;
     let root = initramfs::Contents {
         busybox: debian.busybox()?,
+        userland: debian.userland()?,
         modules: kernel.modules()?,
-        layout: arguments.cgroup,
-        tests: arguments.tests.as_deref(),
-        command: &arguments.command,
+        order,
     };
     let machine = Machine {
         kernel: &kernel.image,
-        memory: arguments.memory,
-        limit: Duration::from_secs(arguments.timeout),
+        memory: order.memory,
+        limit: Duration::from_secs(order.timeout),
+        input: order.input,
     };
-    machine.run(&root.pack()?, stop)
+    match machine.run(&root.pack()?, output, stop)? {
+        End::Status(status, archive) => {
+            order.take.iter().try_for_each(|directory| take::unpack(directory, &archive))?;
+            Ok(status)
+        }
+        End::Interrupted => Err(Trouble::Failed(Error::Interrupted(Vec::new()))),
+        End::TimeIsUp => {
+            let limit = order.timeout;
+            let told =
+                format!("xtask: vm: not done within {limit} s; the machine was ended\nhint: --timeout");
+            writeln!(stderr(), "{told}").ok();
+            Ok(TIME_IS_UP)
+        }
+    }
+}
+
+impl Trouble {
+    /// Says it, as every command does that makes a machine.
+    pub fn told(self, stop: &AtomicBool) -> Outcome {
+        match self {
+            // The programs we ran heard Ctrl-C as well; what they say about it is no news.
+            _ if stop.load(Ordering::Relaxed) => Err(Error::Interrupted(Vec::new())),
+            Trouble::Missing { reason, remedy } => {
+                writeln!(stderr(), "xtask: vm: not possible here: {reason}\nhint: {remedy}").ok();
+                Ok(ExitCode::from(status::IMPOSSIBLE))
+            }
+            Trouble::Failed(error) => Err(error),
+        }
+    }
 }
 
 /// Why no machine can be made here, and what mends it; none where one can, or could with a network.

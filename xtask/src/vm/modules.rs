@@ -6,8 +6,20 @@
 use std::collections::BTreeSet;
 
 /// What the stages and their tests make: devices of the network, layers, images, schedulers with groups.
-const WANTED: [&str; 11] =
-    ["overlay", "veth", "bridge", "dummy", "macvlan", "ipvlan", "tun", "loop", "bfq", "br_netfilter", "zram"];
+const WANTED: [&str; 12] = [
+    "overlay",
+    "veth",
+    "bridge",
+    "dummy",
+    "macvlan",
+    "ipvlan",
+    "tun",
+    "loop",
+    "bfq",
+    "br_netfilter",
+    "zram",
+    "lzo_rle", // what zram compresses with
+];
 
 /// The modules to take along, with the two lists that modprobe reads.
 #[derive(Debug)]
@@ -24,7 +36,7 @@ pub(super) struct Chosen {
 pub(super) fn choose(dependencies: &str, aliases: &str) -> Chosen {
     let mut chosen = Chosen { files: BTreeSet::new(), dependencies: String::new(), aliases: String::new() };
     // Each line of modules.dep names everything a module needs, directly or not.
-    for line in dependencies.lines().filter(|line| WANTED.contains(&name(line))) {
+    for line in dependencies.lines().filter(|line| WANTED.contains(&name(line).as_str())) {
         let files = line.split([':', ' ']).filter(|file| !file.is_empty());
         chosen.files.extend(files.map(str::to_owned));
     }
@@ -48,9 +60,10 @@ fn file(line: &str) -> &str {
     line.split(':').next().unwrap_or(line)
 }
 
-fn name(line: &str) -> &str {
+/// As the kernel calls it: some files are named with a hyphen.
+fn name(line: &str) -> String {
     let file = plain(file(line));
-    file.rsplit('/').next().unwrap_or(file).trim_end_matches(".ko")
+    file.rsplit('/').next().unwrap_or(file).trim_end_matches(".ko").replace('-', "_")
 }
 
 #[cfg(test)]

@@ -1,0 +1,105 @@
+//! `cargo xtask test`: everything the book claims, proven here.
+//!
+//! Runs cargo test, the checks of tidy and the book's own. Book: "How to use this book".
+//! Invariant: what was skipped is counted and listed again at the end, where it is seen.
+
+mod inside;
+mod sum;
+
+use crate::{
+    Error, Outcome, book, cargo,
+    stages::{self, Stage},
+    tidy, vm,
+};
+use clap::{Args, ValueEnum};
+use observe::workspace;
+use std::{
+    io::{Write, stdout},
+    path::PathBuf,
+    process::Stdio,
+};
+use sum::Sum;
+
+/// Run the whole test suite, as root or not; what needs root or a feature skips loudly.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask test           the whole suite, the conventions and the book\n  cargo xtask test stage1    the tests of one stage\n  cargo xtask test --vm all  the isolation tests on Debian's kernel, under v1, hybrid and v2\n  STAGES_NO_SKIP=1 cargo xtask test   a skip is a failure, as in CI"
+)]
+pub(crate) struct TestArguments {
+    /// stage1, stage2, …; everything when none is named
+    stage: Option<String>,
+    /// Run what asks the kernel in virtual machines, one for each layout of control groups
+    #[arg(long, value_enum)]
+    vm: Option<Layouts>,
+    /// The kernel of these machines: an image, or `debian`
+    #[arg(long, requires = "vm", default_value = vm::DEBIAN, value_name = "PATH|debian")]
+    kernel: PathBuf,
+    /// Passed on to the tests, for example a name to filter by
+    #[arg(last = true)]
+    filter: Vec<String>,
+}
+
+/// Under which layouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Layouts {
+    V1,
+    Hybrid,
+    V2,
+    /// One machine after the other
+    All,
+}
+
+impl Layouts {
+    fn each(self) -> &'static [vm::Layout] {
+        match self {
+            Layouts::V1 => &[vm::Layout::V1],
+            Layouts::Hybrid => &[vm::Layout::Hybrid],
+            Layouts::V2 => &[vm::Layout::V2],
+            Layouts::All => &[vm::Layout::V1, vm::Layout::Hybrid, vm::Layout::V2],
+        }
+    }
+}
+
+/// `cargo xtask test`
+pub(crate) fn test(arguments: &TestArguments) -> Outcome {
+    let stage = arguments.stage.as_deref().map(stages::find).transpose()?;
+    if let Some(layouts) = arguments.vm {
+        return inside::test(layouts.each(), &arguments.kernel, stage, &arguments.filter);
+    }
+    let mut sum = Sum::default();
+    here(&mut sum, stage, &arguments.filter)?;
+    if stage.is_none() && arguments.filter.is_empty() {
+        check(&mut sum, "tidy", tidy::check(true)?)?;
+        check(&mut sum, "book", book::build(&["build"])?)?;
+    }
+    sum.tell()
+}
+
+fn check(sum: &mut Sum, name: &str, ok: bool) -> Result<(), Error> {
+    writeln!(stdout(), "{name}: {}", if ok { "ok" } else { "FAILED" })?;
+    if ok {
+        sum.passed += 1;
+    } else {
+        sum.failed += 1;
+    }
+    Ok(())
+}
+
+/// Runs the tests on this machine, with their output passed through and read along.
+fn here(sum: &mut Sum, stage: Option<&Stage>, filter: &[String]) -> Result<(), Error> {
+    let mut command = cargo::cargo("test");
+    command.arg("--no-fail-fast").env("STAGES_PROBE", workspace::probe()?);
+    match stage {
+        Some(stage) => command.args(["--package", stage.package]),
+        None => command.arg("--workspace"),
+    };
+    command.arg("--").args(filter).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn();
+    let mut child =
+        child.map_err(|error| Error::Failed(format!("execve({:?}): {error}", command.get_program())))?;
+    if let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) {
+        sum.read_along(out, err)?;
+    }
+    sum.ended(0, child.wait()?.success());
+    Ok(())
+}
