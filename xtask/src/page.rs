@@ -46,8 +46,7 @@ pub(crate) struct Page {
 impl Page {
     /// Standard output, as wide as the terminal is, but no wider than is pleasant to read.
     pub fn new(record: Option<&Path>) -> io::Result<Page> {
-        let columns = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-        let width = columns.clamp(40, 100);
+        let width = columns().clamp(40, 100);
         let cast = record.map(|path| Cast::create(path, width)).transpose()?;
         Ok(Page { width, colour: colour_wanted(), cast })
     }
@@ -155,7 +154,15 @@ fn without_colour(text: &str) -> String {
 }
 
 /// `NO_COLOR` (no-color.org) and `CLICOLOR_FORCE` (bixense.com/clicolors) before the terminal's own answer.
-fn colour_wanted() -> bool {
+/// The columns of the terminal; where there is none, what COLUMNS says, or 80.
+pub(crate) fn columns() -> usize {
+    let told = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let seen = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    seen.or_else(told).unwrap_or(80)
+}
+
+/// Whether there is colour: by what is asked for, else on terminals.
+pub(crate) fn colour_wanted() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");

@@ -3,11 +3,15 @@
 //! prctl(PR_SET_CHILD_SUBREAPER), sigaction(2). Book: "How to use this book".
 //! Invariant: whatever way it ends, but for SIGKILL, the host is as it was; what is left is said.
 
+mod inside;
 mod json;
 mod narrate;
 mod session;
 
-use crate::{Error, Outcome, language, stages, status};
+use crate::{
+    Error, Outcome, language, stages, status,
+    vm::{Account, Layout},
+};
 use clap::{Args, ValueEnum};
 use observe::script::{Lang, Script, Step};
 use std::{path::PathBuf, process::ExitCode};
@@ -17,7 +21,7 @@ pub(crate) use session::{Session, Verdict};
 /// Show a stage live: what and why, the command, what is seen inside and on the host, the verdict.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask demo stage1                        everything stage 1 shows\n  cargo xtask demo stage1 --step double-chroot   one step\n  cargo xtask demo stage1 --pause                stop before each step and let a class predict\n  cargo xtask demo stage1 --lang ko              한국어로\n\nExit status: 0 observed as promised, 1 an observation failed, 2 usage, 77 not possible here."
+    after_help = "Examples:\n  cargo xtask demo stage1                        everything stage 1 shows\n  cargo xtask demo stage1 --step double-chroot   one step\n  cargo xtask demo stage1 --pause                stop before each step and let a class predict\n  cargo xtask demo stage1 --lang ko              한국어로\n  cargo xtask demo stage3 --vm v2                in a virtual machine: Debian's kernel, v1, hybrid or v2\n\nExit status: 0 observed as promised, 1 an observation failed, 2 usage, 77 not possible here."
 )]
 pub(crate) struct DemoArguments {
     /// stage1, stage2, …; all in order when none is named
@@ -43,6 +47,12 @@ pub(crate) struct DemoArguments {
     /// Leave the steps' directories for you to look at
     #[arg(long)]
     keep: bool,
+    /// Play it in a virtual machine with this layout of control groups
+    #[arg(long, value_enum, value_name = "LAYOUT")]
+    vm: Option<Layout>,
+    /// Who plays it in the virtual machine
+    #[arg(long, value_enum, default_value_t = Account::Root, requires = "vm")]
+    user: Account,
 }
 
 /// The form of an output.
@@ -63,6 +73,10 @@ pub(crate) fn demo(arguments: &DemoArguments) -> Outcome {
     let unknown = arguments.step.iter().find(|slug| !steps().any(|step| step.slug == **slug));
     if let Some(slug) = unknown {
         return Err(Error::Usage(format!("no step is called {slug:?}; see `cargo xtask demo --list`")));
+    }
+    if let Some(layout) = arguments.vm.filter(|_| !arguments.list) {
+        inside::refuse(arguments)?;
+        return inside::play(arguments, layout, lang);
     }
     let scripts: Vec<_> =
         chosen.into_iter().map(|(_, script)| script).filter(|s| !s.steps.is_empty()).collect();

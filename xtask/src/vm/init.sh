@@ -108,7 +108,9 @@ delegate() {
 # Pipes, since a command behaves differently on a terminal; raw, since a terminal changes what passes. What
 # is typed comes by lines: only so can a port say that it has ended.
 mkfifo /vm/out /vm/err
-{ stty raw -echo <&1 && exec cat; } </vm/out >/dev/ttyS1 &
+by_lines=
+[ "$input" = no ] || by_lines=icanon
+{ stty raw -echo $by_lines <&1 && exec cat; } </vm/out >/dev/ttyS1 &
 out=$!
 { stty raw -echo <&1 && exec cat; } </vm/err >/dev/ttyS2 &
 err=$!
@@ -116,7 +118,7 @@ stdin=/dev/null
 if [ "$input" = yes ]; then
     stdin=/vm/in
     mkfifo $stdin
-    { stty raw -echo icanon && exec cat; } </dev/ttyS1 >$stdin &
+    cat </dev/ttyS1 >$stdin &
 fi
 
 as=

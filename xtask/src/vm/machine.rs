@@ -78,12 +78,8 @@ impl Machine<'_> {
         let mut qemu = Qemu(child.map_err(|error| Trouble::failed(format!("execve({QEMU}): {error}")))?);
         drop([c, o, e, s]); // so that our ends see the machine's end
         drop(root); // qemu has it
-        if self.input {
-            let typed = out.try_clone()?;
-            // Not waited for: it may read when all is over.
-            thread::spawn(move || type_in(typed));
-        }
-        let (out, err) = (carry(out, output.out), carry(err, output.err));
+        let typed = if self.input { Some(out.try_clone()?) } else { None };
+        let (out, err) = (carry(out, output.out, typed), carry(err, output.err, None));
         let (console, status) = (keep(console), keep(status));
         let early = self.wait(&mut qemu, stop, &out)?;
         drop(qemu.0.kill());
@@ -166,14 +162,23 @@ fn port(command: &mut Command, number: u8) -> io::Result<(UnixStream, UnixStream
     Ok((ours, theirs))
 }
 
-/// Hands on what comes, as it comes.
-fn carry(mut from: UnixStream, mut to: impl Write + Send + 'static) -> JoinHandle<io::Result<()>> {
+/// Hands on what comes, as it comes; with the first of it, what is typed begins to go to `typed`.
+fn carry(
+    mut from: UnixStream,
+    mut to: impl Write + Send + 'static,
+    mut typed: Option<UnixStream>,
+) -> JoinHandle<io::Result<()>> {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         loop {
             let length = from.read(&mut buffer)?;
             if length == 0 {
                 return Ok(());
+            }
+            if let Some(typed) = typed.take() {
+                // Not before: a port that nobody has opened loses what it is given. And not waited for: it
+                // may still read when all is over.
+                thread::spawn(move || type_in(typed));
             }
             to.write_all(&buffer[..length])?;
             to.flush()?;

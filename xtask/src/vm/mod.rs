@@ -83,6 +83,7 @@ impl VmArguments {
     fn order(&self) -> Result<Order, Trouble> {
         let mut order = Order::new(&self.kernel, self.cgroup, self.command.clone());
         (order.account, order.memory, order.timeout) = (self.user, self.memory, self.timeout);
+        order.hint = Some("--timeout");
         order.take = self.take.as_deref().map(std::path::absolute).transpose()?;
         if let Some(package) = &self.tests {
             order.programs =
@@ -175,9 +176,8 @@ pub(crate) fn run(order: &Order, output: Output, stop: &AtomicBool) -> Result<u8
         End::Interrupted => Err(Trouble::Failed(Error::Interrupted(Vec::new()))),
         End::TimeIsUp => {
             let limit = order.timeout;
-            let told =
-                format!("xtask: vm: not done within {limit} s; the machine was ended\nhint: --timeout");
-            writeln!(stderr(), "{told}").ok();
+            let hint = order.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            writeln!(stderr(), "xtask: vm: not done within {limit} s; the machine was ended{hint}").ok();
             Ok(TIME_IS_UP)
         }
     }

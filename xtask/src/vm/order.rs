@@ -56,6 +56,8 @@ pub(crate) struct Order {
     pub memory: u32,
     /// In seconds.
     pub timeout: u64,
+    /// What gives it more time.
+    pub hint: Option<&'static str>,
     /// Programs that come along, beside the stages: (name in PATH, path). One without a name is in no PATH.
     pub programs: Vec<(Option<String>, PathBuf)>,
     /// Where the command begins.
@@ -82,6 +84,7 @@ impl Order {
             account: Account::Root,
             memory: 1024,
             timeout: 300,
+            hint: None,
             programs: Vec::new(),
             home: "/root".into(),
             environment: Vec::new(),
