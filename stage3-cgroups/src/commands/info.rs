@@ -30,19 +30,19 @@ pub struct InfoArgs {
 pub fn info(args: &InfoArgs) -> Result<u8> {
     let layout = Layout::read()?;
     let mut table =
-        Table::new(&["controller", "version", "mount", "here", "base", "make", "reaches", "purpose"]);
+        Table::new(&["controller", "version", "make", "reaches", "base", "here", "purpose", "mount"]);
     for grant in grants(&layout, Base::fitting(&layout)) {
         let facts = &TABLE[grant.controller as usize];
         let of = |value: fn(&Home) -> Value| grant.home.as_ref().map_or(Value::Null, value);
         table.push([
             json!(grant.controller.name(layout.version(grant.controller).unwrap_or(Version::V1))),
             of(|home| json!(if home.version == Version::V1 { 1 } else { 2 })),
-            of(|home| json!(home.mount)),
-            of(|home| json!(home.here)),
-            of(|home| json!(home.base)),
             of(|home| json!(home.make)),
             of(|home| json!(home.handed_down)),
+            of(|home| json!(home.base)),
+            of(|home| json!(home.here)),
             json!(facts.purpose),
+            of(|home| json!(home.mount)),
         ]);
     }
     let heading = match args.format {
