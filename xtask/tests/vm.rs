@@ -229,3 +229,93 @@ fn without_qemu_the_remedy_is_named() {
     let told = predicate::str::contains("not possible here").and(predicate::str::contains("apt-get install"));
     vm(&[]).arg("true").env("PATH", "/nowhere").assert().code(77).stdout("").stderr(told);
 }
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn an_ordinary_user_is_nobody_but_in_the_group_that_was_given() {
+    if !possible("ordinary_user") {
+        return;
+    }
+    let script = "id -u; pwd; grep CapEff: /proc/self/status; cat /proc/self/cgroup
+                  mkdir /sys/fs/cgroup/mine || echo refused
+                  stage3-cgroups create stage3-leaf >/dev/null && stage3-cgroups attach stage3-leaf $$
+                  stage3-cgroups run --pids 7 -- sh -c 'cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/pids.max'
+                  stage2-namespaces run --user --map-subids -- id -u";
+    let output = vm(&["--user", "learner"]).args(["sh", "-ec", script]).assert().success();
+    let seen = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    let lines: Vec<_> = seen.lines().collect();
+    let scope = "0::/user.slice/user-1000.slice/session.scope";
+    let expected = ["1000", "/home/learner", "CapEff:\t0000000000000000", scope, "refused", "7", "0"];
+    assert_eq!(lines, expected, "{seen}");
+    let seen = printed(&["--user", "learner", "--cgroup", "v1"], "stage3-cgroups info 2>&1");
+    assert!(seen.contains("nothing is delegated to us") && !seen.contains(" yes   yes "), "{seen}");
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn new_and_changed_files_are_taken_back_and_no_others() {
+    if !possible("taken_back") {
+        return;
+    }
+    // The target directory may lie below /tmp or not: a directory beside our own program is there in any case.
+    let ground = tempfile::tempdir_in(std::path::Path::new(XTASK).parent().unwrap()).unwrap();
+    for ground in [ground.path().join("not/yet"), tempfile::tempdir().unwrap().path().join("gone")] {
+        let take = ground.to_str().unwrap();
+        let script = format!(
+            "cd {take}; mkdir -p in; head -c 100000 /dev/zero | tr '\\0' a >'in/a  b'; ln -s /nowhere link
+             echo not taken >../beside; mkfifo pipe; exit 3"
+        );
+        for user in ["root", "learner"] {
+            let home = ground.join("in");
+            let mut machine = vm(&["--take", take, "--user", user]);
+            let script = if user == "root" { &script } else { &script.replace(">../beside", ">/tmp/beside") };
+            machine.args(["sh", "-ec", script]).assert().code(3).stdout("").stderr("");
+            assert!(fs::read(home.join("a  b")).unwrap() == vec![b'a'; 100_000]);
+            assert_eq!(fs::read_link(ground.join("link")).unwrap(), std::path::Path::new("/nowhere"));
+            assert_eq!(fs::read_dir(&ground).unwrap().count(), 2, "no pipe");
+            assert!(!ground.with_file_name("beside").exists());
+            fs::remove_dir_all(&ground).unwrap();
+        }
+        fs::remove_dir_all(ground.parent().unwrap()).unwrap();
+    }
+    vm(&["--take", "/"]).arg("true").assert().code(2).stderr(predicate::str::contains("below it"));
+    let told = predicate::str::contains("/etc/passwd: it is not a directory");
+    vm(&["--take", "/etc/passwd"]).arg("true").assert().code(2).stderr(told);
+}
+
+/// `cargo xtask demo` with these words; it takes at most six minutes.
+fn demo(words: &[&str]) -> Command {
+    let mut command = Command::new(XTASK);
+    command.arg("demo").args(words).env("LANG", "C.UTF-8").env_remove("LC_ALL").env_remove("LC_MESSAGES");
+    command.timeout(Duration::from_secs(360));
+    command
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn a_demo_is_played_under_the_layout_and_by_the_user_that_were_asked_for() {
+    if !possible("demo_inside") {
+        return;
+    }
+    let told = predicate::str::contains("memory.max").and(predicate::str::contains("cpu.cfs_quota_us").not());
+    demo(&["stage3", "--vm", "v2", "--step", "files"]).assert().success().stdout(told).stderr("");
+    // Given a group, an ordinary user sees what root sees; given none, that it is refused.
+    let scope = predicate::str::contains("session.scope/stage3-lab/");
+    let words = ["stage3", "--vm", "v2", "--user", "learner", "--step", "files"];
+    demo(&words).assert().success().stdout(scope);
+    let words = ["stage3", "--vm", "v1", "--user", "learner", "--step", "files", "--format", "json"];
+    let output = demo(&words).assert().success().get_output().stdout.clone();
+    let told: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let stage = &told["stages"][0];
+    assert!(stage["rootless"] == true && stage["steps"].to_string().contains("EACCES"), "{told}");
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn a_demo_in_a_machine_keeps_and_records_nothing() {
+    for (option, value) in [("--keep", None), ("--record", Some("x.cast"))] {
+        let told = predicate::str::contains(option).and(predicate::str::contains("does not go with --vm"));
+        let words: Vec<_> = ["stage3", "--vm", "v2", option].into_iter().chain(value).collect();
+        demo(&words).assert().code(2).stdout("").stderr(told);
+    }
+}

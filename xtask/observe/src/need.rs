@@ -121,6 +121,11 @@ impl Need {
         }
     }
 
+    /// Whether it is a control group, with a limit or without.
+    pub fn is_of_groups(self) -> bool {
+        self == Need::Groups || self.name().starts_with("cgroup-")
+    }
+
     /// Tries it out.
     pub fn check(self, programs: &Programs) -> Answer {
         match self {

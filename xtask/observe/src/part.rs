@@ -7,7 +7,7 @@ use crate::{
     need::Need,
     script::{Command, Step, Text, Variant},
 };
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 /// Which versions of control groups are mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,17 @@ impl Layout {
     }
 }
 
+/// The hierarchies of version 1 as `cargo xtask vm` mounts them, which is how systemd does; snapshots are recorded there.
+const RECORDED: &str = "blkio cpu,cpuacct cpuset devices freezer hugetlb memory misc net_cls,net_prio perf_event pids rdma systemd";
+
+/// Those of this mountinfo, by their mount points' names.
+fn hierarchies(mountinfo: &str) -> String {
+    let first = mountinfo.lines().filter(|line| line.contains(" - cgroup "));
+    let places = first.filter_map(|line| line.split(' ').nth(4));
+    let names: BTreeSet<_> = places.filter_map(|place| place.rsplit('/').next()).collect();
+    names.into_iter().collect::<Vec<_>>().join(" ")
+}
+
 /// A step with the variant that is played.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
@@ -80,12 +91,27 @@ impl<'a> Part<'a> {
         self.variant.and_then(|variant| variant.tell.as_ref()).unwrap_or(&self.step.tell)
     }
 
+    /// Whether there is a snapshot for each layout.
+    fn differs(&self) -> bool {
+        if self.rootless { self.variant.is_some_and(|own| own.layouts) } else { self.step.layouts }
+    }
+
+    /// Whether the letters of its snapshot can be those of this machine: version 1 is mounted in many ways.
+    pub fn is_recorded_on(&self, mountinfo: &str) -> bool {
+        // Of a hybrid layout an ordinary user is given version 2's part alone, and so never all that root has.
+        let part_only = self.ordinary && !self.rootless && self.layout == Layout::Hybrid;
+        !self.differs() || self.layout == Layout::V2 || (hierarchies(mountinfo) == RECORDED && !part_only)
+    }
+
+    /// Whether it shows what an ordinary user sees whom control groups are refused.
+    pub fn is_refused_groups(&self) -> bool {
+        self.rootless && self.step.needs.iter().any(|need| need.is_of_groups())
+    }
+
     /// The snapshot's name: the slug, with `@rootless`, `@v2` or `@rootless-v2` where something else is seen.
     pub fn snapshot(&self) -> String {
         let who = self.rootless.then_some("rootless");
-        let differs =
-            if self.rootless { self.variant.is_some_and(|own| own.layouts) } else { self.step.layouts };
-        let layout = self.layout.suffix().filter(|_| differs);
+        let layout = self.layout.suffix().filter(|_| self.differs());
         let suffix: Vec<_> = who.into_iter().chain(layout).collect();
         if suffix.is_empty() {
             self.step.slug.clone()
@@ -173,5 +199,6 @@ mod tests {
         let v2 = "41 31 0:38 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw\n";
         assert_eq!((Layout::of(v1), Layout::of(v2)), (Layout::V1, Layout::V2));
         assert_eq!(Layout::of(&format!("{v1}{v2}")), Layout::Hybrid);
+        assert_eq!(hierarchies(&format!("{v1}{v2}{}", v1.replace("cpu", "blkio"))), "blkio cpu");
     }
 }

@@ -20,8 +20,9 @@ pub struct Shown {
 
 /// Plays the step `slug` of the script and asserts all its promises.
 ///
-/// None where the step is not possible here (said as a SKIP), and where the snapshot's letters were
-/// recorded on another distribution (its promises have been asserted all the same).
+/// None where the step is not possible here (said as a SKIP), and where the snapshot's letters were recorded under
+/// other circumstances: on another distribution, on other hierarchies of control groups, or by an ordinary user whom
+/// no group was given. Its promises have been asserted all the same.
 ///
 /// # Panics
 /// When a promise is broken, or something else than the observation goes wrong.
@@ -44,7 +45,10 @@ pub fn rehearse(script: &Path, slug: &str, programs: &Programs) -> Option<Shown>
     let broken: Vec<_> = played.broken().collect();
     assert!(broken.is_empty(), "{slug}: not as promised:\n{}\n\n{transcript}", broken.join("\n"));
     let recorded_here = step.recorded_on.as_ref().is_none_or(|distribution| *distribution == here());
-    recorded_here.then(|| Shown { name: part.snapshot(), transcript })
+    let mounted = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let given = part.is_refused_groups() && met(&[need::Need::Groups]);
+    (recorded_here && part.is_recorded_on(&mounted) && !given)
+        .then(|| Shown { name: part.snapshot(), transcript })
 }
 
 fn host_facts(programs: &Programs) -> serde_json::Value {

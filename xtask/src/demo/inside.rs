@@ -6,7 +6,7 @@
 use super::{DemoArguments, Format};
 use crate::{
     Error, Outcome, page,
-    vm::{self, Layout, Order, Output},
+    vm::{self, Account, Layout, Order, Output},
 };
 use observe::script::Lang;
 use std::{
@@ -20,6 +20,11 @@ use std::{
 const LIMIT: u64 = 1800;
 const LIMIT_OF_A_CLASS: u64 = 6 * 3600;
 
+/// In version 2 a group that holds processes hands no controller down: whoever was given one goes into another inside it
+/// first, as `stage3-cgroups info` says. Where none was given, there is nothing to step aside from.
+const STEP_ASIDE: &str = r#"stage3-cgroups create stage3-leaf >/dev/null 2>&1 && stage3-cgroups attach stage3-leaf $$
+exec "$@""#;
+
 /// `demo --vm`
 pub(super) fn play(arguments: &DemoArguments, layout: Layout, lang: Lang) -> Outcome {
     let stop = vm::stop_flag()?;
@@ -28,11 +33,15 @@ pub(super) fn play(arguments: &DemoArguments, layout: Layout, lang: Lang) -> Out
     order.account = arguments.user;
     order.input = arguments.pause;
     order.timeout = if arguments.pause { LIMIT_OF_A_CLASS } else { LIMIT };
+    if arguments.user == Account::Learner {
+        order.command.splice(0..0, ["sh", "-c", STEP_ASIDE, "sh"].map(OsString::from));
+    }
     order.programs.push((None, own));
     // There is no terminal inside: what it should look like is told.
     let colour = if page::colour_wanted() { "CLICOLOR_FORCE" } else { "NO_COLOR" };
     order.set(colour, "1");
     order.set("COLUMNS", page::columns().to_string());
+    order.set("TMPDIR", "/var/tmp"); // which is on a disk
     let output = Output { out: Box::new(stdout()), err: Box::new(stderr()) };
     match vm::run(&order, output, &stop) {
         Ok(status) => Ok(ExitCode::from(status)),

@@ -71,7 +71,7 @@ pub(crate) struct VmArguments {
     /// Take along the tests of a package, as commands of their names
     #[arg(long, value_name = "PACKAGE")]
     tests: Option<String>,
-    /// Bring new and changed files below this directory back, to where they have the same path here
+    /// Make this directory in the machine, and bring new and changed files below it back to the same path here
     #[arg(long, value_name = "DIRECTORY")]
     take: Option<PathBuf>,
     /// The command and its arguments
@@ -84,7 +84,7 @@ impl VmArguments {
         let mut order = Order::new(&self.kernel, self.cgroup, self.command.clone());
         (order.account, order.memory, order.timeout) = (self.user, self.memory, self.timeout);
         order.hint = Some("--timeout");
-        order.take = self.take.as_deref().map(std::path::absolute).transpose()?;
+        order.take = self.take.as_deref().map(take::place).transpose()?;
         if let Some(package) = &self.tests {
             order.programs =
                 tests(&[package])?.into_iter().map(|test| (Some(test.name), test.path)).collect();

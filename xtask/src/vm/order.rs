@@ -110,6 +110,7 @@ impl Order {
         let update = std::env::var_os("INSTA_UPDATE");
         self.set("INSTA_UPDATE", update.unwrap_or_else(|| "no".into()));
         self.set("INSTA_WORKSPACE_ROOT", workspace::root());
+        self.set("TMPDIR", "/var/tmp"); // which is on a disk
         self.set("STAGES_PROBE", workspace::probe()?);
         Ok(())
     }

@@ -7,10 +7,15 @@
 use super::is_number;
 use std::fs;
 
-/// The groups that we are in, but for the topmost.
+/// The groups that we are in, but for the topmost; of one that we have stepped aside into the one above, too.
 pub(super) fn own() -> Vec<String> {
     let text = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2)).filter(|path| *path != "/");
+    let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    let given = |path| match str::rsplit_once(path, "/stage3-") {
+        Some((above, _)) => [path, above],
+        None => [path, path],
+    };
+    let paths = paths.flat_map(given).filter(|path| !matches!(*path, "/" | ""));
     let mut paths: Vec<_> = paths.map(str::to_owned).collect();
     // The longest first: one may begin as another does.
     paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
@@ -28,7 +33,7 @@ pub(super) fn apply(text: &str, own: &[String]) -> String {
         let (line, end) = line.split_at(line.trim_end_matches('\n').len());
         measured(&refused(&pids(line))) + end
     });
-    places(&named.collect::<String>())
+    places(&named.collect::<String>(), own)
 }
 
 /// `path` by itself or below a mount point of control groups; not where another path merely holds these letters.
@@ -157,44 +162,50 @@ fn curve(line: &str) -> Option<String> {
     }
 }
 
-/// The table of `info`: our place is called `<yours>` whatever it is, and the columns are laid out anew.
-fn places(text: &str) -> String {
-    let is_row = |row: &Vec<String>| row.len() == PLACES;
-    let rows: Vec<Vec<String>> = text.lines().map(cells).map(placed).collect();
-    if !rows.iter().any(|row| is_row(row) && row[0] == "CONTROLLER") {
+/// The table of `info` up to `HERE`, our place called `<yours>` and the columns laid out anew: how much of it, and what
+/// behind it, still fits a line depends on how long our place is called.
+fn places(text: &str, own: &[String]) -> String {
+    let rows: Vec<_> = text.lines().map(|line| placed(line, own)).collect();
+    if !rows.iter().flatten().any(|row| row[0] == "CONTROLLER") {
         return text.to_owned();
     }
-    let width = |column: usize| rows.iter().filter(|row| is_row(row)).map(|row| row[column].len()).max();
+    let width = |column: usize| rows.iter().flatten().map(|row| row[column].len()).max();
     let widths: Vec<_> = (0..PLACES).map(|column| width(column).unwrap_or(0)).collect();
     // Versions stand on the right of their column, as numbers do.
     let pad = |(column, cell): (usize, &String)| match column {
         1 => format!("{cell:>width$}  ", width = widths[column]),
         _ => format!("{cell:<width$}  ", width = widths[column]),
     };
-    let line = |(row, old): (&Vec<String>, &str)| match is_row(row) {
-        true => row.iter().enumerate().map(pad).collect::<String>().trim_end().to_owned() + "\n",
-        false => format!("{old}\n"),
+    let line = |(row, old): (&Option<[String; PLACES]>, &str)| match row {
+        Some(row) => row.iter().enumerate().map(pad).collect::<String>() + "…\n",
+        None => format!("{old}\n"),
     };
     rows.iter().zip(text.lines()).map(line).collect()
 }
 
-/// Controller, version, mount, here, base, make, reaches, purpose.
-const PLACES: usize = 8;
+/// Controller, version, make, reaches, base, here.
+const PLACES: usize = 6;
 
-fn cells(line: &str) -> Vec<String> {
-    line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+fn placed(line: &str, own: &[String]) -> Option<[String; PLACES]> {
+    let cells: Vec<_> = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    let &[controller, version, make, reaches, base, ..] = cells.as_slice() else { return None };
+    let (base, here) = match version {
+        "VERSION" => (base, "HERE"),
+        "-" => ("-", "-"),
+        // An ordinary user would make groups where they are, if they might; who may does so where `HERE` says.
+        "1" | "2" if make == "no" => ("<yours>", "<yours>"),
+        "1" | "2" => (above(base, own), "<yours>"),
+        _ => return None,
+    };
+    Some([controller, version, make, reaches, base, here].map(str::to_owned))
 }
 
-fn placed(mut row: Vec<String>) -> Vec<String> {
-    if row.len() == PLACES && row[3].starts_with('/') {
-        row[3] = "<yours>".to_owned();
-        // An ordinary user would make groups where they are, if they might; who may does so where `HERE` says.
-        match row[5].as_str() {
-            "no" => row[4] = "<yours>".to_owned(),
-            _ => row[4] = row[4].trim_end_matches("/<yours>").to_owned(),
-        }
-    }
-    row
+/// Where hierarchy `base` is mounted: without our own group at its end, of which a narrow line may show the beginning.
+fn above<'a>(base: &'a str, own: &[String]) -> &'a str {
+    let Some(begun) = base.strip_suffix('…') else { return base.trim_end_matches("/<yours>") };
+    let mut places = begun.match_indices('/').map(|(at, _)| begun.split_at(at));
+    let ours = places.find(|(_, end)| own.iter().any(|path| path.starts_with(end)));
+    ours.map_or(base, |(mount, _)| mount)
 }
 
 #[cfg(test)]
@@ -229,13 +240,37 @@ mod tests {
         ] {
             assert_eq!(apply(text, &own), named);
         }
-        let head = "CONTROLLER  VERSION  MOUNT  HERE       BASE       MAKE  REACHES  PURPOSE\n";
-        let table =
-            format!("{head}memory            2  /sys   /a.scope   /sys/a     no    yes      all of it\n");
-        let head = "CONTROLLER  VERSION  MOUNT  HERE     BASE     MAKE  REACHES  PURPOSE\n";
-        let named = format!("{head}memory            2  /sys   <yours>  <yours>  no    yes      all of it\n");
-        assert_eq!(apply(&table, &own), named);
         assert!(pressure("cpu pressure     555657  -  µs").is_some_and(|line| line.contains("<much>")));
         assert!(pressure("cpu pressure  -  -  µs").is_some_and(|line| !line.contains('<')), "never 0");
+    }
+
+    #[test]
+    fn the_table_of_places_is_the_same_wherever_we_are() {
+        let own = ["/user.slice/a.scope".to_owned()];
+        let table = |make: &str, base: &str| {
+            format!(
+                "layout: v2\nCONTROLLER  VERSION  MAKE  REACHES  BASE  HERE  PUR…\n\
+                 memory            2  {make}   yes      {base}\nrdma              -  -     -        -     -     h…\n"
+            )
+        };
+        let named = |make: &str, base: &str| {
+            let gap = " ".repeat(base.len());
+            format!(
+                "layout: v2\nCONTROLLER  VERSION  MAKE  REACHES  BASE{}  HERE     …\n\
+                 memory            2  {make:<4}  yes      {base}  <yours>  …\n\
+                 rdma              -  -     -        -{}  -        …\n",
+                &gap[4..],
+                &gap[1..]
+            )
+        };
+        for base in [
+            "/sys/fs/cgroup  /  all of it",
+            "/sys/fs/cgroup/user.slice/a.scope  /user…",
+            "/sys/fs/cgroup/user.sl…",
+            "/sys/fs/cgroup  /user.s…",
+        ] {
+            assert_eq!(apply(&table("yes", base), &own), named("yes", "/sys/fs/cgroup"), "{base}");
+            assert_eq!(apply(&table("no", base), &own), named("no", "<yours>"), "{base}");
+        }
     }
 }
