@@ -2,7 +2,8 @@
 //!
 //! inotify(7) on memory.events, pids.events and cgroup.events, 2016; eventfd(2) by cgroup.event_control, 2008.
 //! Book: "Notifications" (`events`).
-//! Invariant: an event is told once and none is lost: what wakes us only wakes us, and the counters say what happened.
+//! Invariant: an event is told once, and none is lost while the group is there: what wakes us only wakes us, and the
+//! counters say what happened. They go with the group: of what happens just before rmdir(2) nobody can be told.
 
 use crate::controller::Controller;
 use crate::group::Group;

@@ -24,10 +24,20 @@ struct Panel {
 }
 
 impl Panel {
+    fn most(&self) -> f64 {
+        self.points.iter().map(|(_, value)| *value).fold(0.0, f64::max)
+    }
+
     fn top(&self) -> f64 {
-        let most = self.points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
         // Room above: the limit is a line in the picture, not its edge.
-        (most.max(self.limit.unwrap_or(0.0)) * 1.1).max(0.1)
+        (self.most().max(self.limit.unwrap_or(0.0)) * 1.1).max(0.1)
+    }
+
+    /// What stands beside the axis, and its colour: nought, and the limit, or a round number where there is none.
+    fn numbers(&self) -> Vec<(f64, String, &'static str)> {
+        let limit = self.limit.map(|limit| (limit, format!("limit {}", short(limit)), "#b00020"));
+        let round = || round_below(self.most()).map(|round| (round, short(round), "#555"));
+        [Some((0.0, short(0.0), "#555")), limit.or_else(round)].into_iter().flatten().collect()
     }
 }
 
@@ -127,15 +137,12 @@ fn draw(text: &mut String, panel: &Panel, top: f64, length: u64) {
         bottom + 16.0,
         length as f64 / 1000.0
     ));
-    if let Some(limit) = panel.limit {
-        let at = y(limit);
+    if let Some(at) = panel.limit.map(y) {
         line(format!("<path d=\"M{LEFT} {at:.1}H{right}\" stroke=\"#b00020\" stroke-dasharray=\"6 4\"/>"));
-        line(format!(
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#b00020\">limit {}</text>",
-            LEFT - 6.0,
-            at + 4.0,
-            short(limit)
-        ));
+    }
+    for (value, label, ink) in panel.numbers() {
+        let (x, y) = (LEFT - 6.0, y(value) + 4.0);
+        line(format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"end\" fill=\"{ink}\">{label}</text>"));
     }
     let points: Vec<_> =
         panel.points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();
@@ -157,10 +164,9 @@ fn draw(text: &mut String, panel: &Panel, top: f64, length: u64) {
 pub fn story(recording: &Recording) -> String {
     let mut story = String::new();
     for panel in panels(recording) {
-        let most = panel.points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
         let limit = panel.limit.map_or("no limit".to_owned(), |limit| format!("limit {}", short(limit)));
         let unit = if panel.unit.is_empty() { String::new() } else { format!(" {}", panel.unit) };
-        write!(story, "{}: at most {}{unit}, {limit}. ", panel.title, short(most)).ok();
+        write!(story, "{}: at most {}{unit}, {limit}. ", panel.title, short(panel.most())).ok();
     }
     for (at, event) in totals(recording) {
         write!(story, "From {:.1} s on {event}. ", at as f64 / 1000.0).ok();
@@ -178,6 +184,12 @@ fn totals(recording: &Recording) -> Vec<(u64, Event)> {
         }
     }
     totals
+}
+
+/// 1, 2 or 5 and noughts, in hundredths: counted, since a logarithm is not the same on every machine.
+fn round_below(most: f64) -> Option<f64> {
+    let rounds = (0..19).flat_map(|noughts| [1, 2, 5].map(|digit| digit * 10_u64.pow(noughts)));
+    rounds.take_while(|round| *round <= (most * 100.0) as u64).last().map(|round| round as f64 / 100.0)
 }
 
 fn short(value: f64) -> String {
@@ -248,6 +260,16 @@ mod tests {
                 && picture.contains("killed for want")
         );
         assert_eq!(picture.matches("<polyline").count(), 1, "no curve without numbers");
+    }
+
+    #[test]
+    fn plot_of_no_limit_has_a_round_number_beside_it() {
+        let mut free = recording();
+        free.samples.iter_mut().for_each(|sample| sample.memory_max = None);
+        let picture = svg("free", &free);
+        assert!(picture.contains(">50</text>") && picture.contains(">0</text>"), "{picture}");
+        let rounds = [0.004, 0.01, 0.5, 1.99, 1024.0].map(round_below);
+        assert_eq!(rounds, [None, Some(0.01), Some(0.5), Some(1.0), Some(1000.0)]);
     }
 
     #[test]

@@ -4,10 +4,15 @@
 //! Invariant: what is asserted was observed on this kernel, just now.
 #![allow(clippy::unwrap_used, reason = "a test whose ground cannot be made fails")]
 
+mod ground;
+
 use observe::{rehearsal, workspace::Programs};
+use stage3_cgroups::{Base, Layout};
 
 /// Plays the step; where this machine can, what it showed must be what the snapshot of its layout holds.
 fn step(slug: &str) {
+    let layout = Layout::read().unwrap();
+    ground::step_aside(&layout, Base::fitting(&layout));
     let programs = Programs::for_tests("stage3-cgroups", env!("CARGO_BIN_EXE_stage3-cgroups")).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/demo.toml");
     let Some(shown) = rehearsal::rehearse(script.as_ref(), slug, &programs) else { return };

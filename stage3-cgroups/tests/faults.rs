@@ -218,11 +218,12 @@ fn kill_and_delete_of_many_groups_grow_linearly() {
         return;
     }
     measure(50);
-    let (few, many) = (measure(100), measure(400));
-    for (few, many) in few.iter().zip(many) {
-        // Four times as many; a quadratic would be sixteen times as slow.
-        assert!(many <= few.max(&20) * 10, "{few} ms for 100, {many} ms for 400");
-    }
+    let measured: Vec<_> = (0..3).map(|_| (measure(100), measure(400))).collect();
+    // Four times as many; a quadratic would be sixteen times as slow, and so each time: a busy machine is slow by turns.
+    let linear = |(few, many): &([u128; 3], [u128; 3])| {
+        few.iter().zip(many).all(|(few, many)| *many <= few.max(&20) * 10)
+    };
+    assert!(measured.iter().any(linear), "ms to make, read and remove 100 and 400: {measured:?}");
 }
 
 #[test]

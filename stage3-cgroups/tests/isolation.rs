@@ -248,7 +248,7 @@ fn born_inside_by_one_call_where_there_is_version_2() {
         return;
     }
     if stage3_cgroups::Layout::read().unwrap().unified().is_none() {
-        return ground::skip("there is no hierarchy of version 2: mount -t cgroup2 none DIR");
+        return ground::skip_under("v2", "there is no hierarchy of version 2");
     }
     let trace = tempfile::NamedTempFile::new().unwrap();
     let mut traced = assert_cmd::Command::new("strace");

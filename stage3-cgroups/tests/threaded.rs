@@ -30,7 +30,7 @@ fn lab() -> Option<(Lab, PathBuf)> {
     match unified(&lab) {
         Some(path) => Some((lab, path)),
         None => {
-            ground::skip("there is no hierarchy of version 2: mount -t cgroup2 none DIR");
+            ground::skip_under("v2", "there is no hierarchy of version 2");
             None
         }
     }
@@ -60,7 +60,7 @@ fn hand_down_nothing(path: &std::path::Path) {
 fn delegation_no_internal_processes_are_told_by_name() {
     let Some((lab, _)) = lab() else { return };
     let Some(controller) = controller() else {
-        return ground::skip("version 2 has no controller here: cargo xtask vm --cgroup v2");
+        return ground::skip_under("v2", "version 2 has no controller here");
     };
     let sleeper = lab.sleeper();
     let inside = format!("{}/inside", lab.0);
@@ -83,7 +83,7 @@ fn delegation_no_internal_processes_are_told_by_name() {
 fn delegation_to_groups_inside_ends_where_none_is_left_and_a_process_comes() {
     let Some((lab, path)) = lab() else { return };
     let Some(controller) = controller() else {
-        return ground::skip("version 2 has no controller here: cargo xtask vm --cgroup v2");
+        return ground::skip_under("v2", "version 2 has no controller here");
     };
     let handed = || fs::read_to_string(path.join("cgroup.subtree_control")).unwrap();
     let inside = format!("{}/inside", lab.0);
@@ -151,7 +151,7 @@ fn delegation_threaded_groups_are_frozen_and_killed_as_whole_processes() {
 fn delegation_a_limit_of_processes_is_refused_in_a_threaded_tree() {
     let Some((lab, path)) = lab() else { return };
     let Some(controller) = controller() else {
-        return ground::skip("version 2 has no controller here: cargo xtask vm --cgroup v2");
+        return ground::skip_under("v2", "version 2 has no controller here");
     };
     stage3(&["create", &format!("{}/t", lab.0)]).assert().success();
     hand_down_nothing(&path);

@@ -10,6 +10,9 @@ use crate::Result;
 ///
 /// What they had taken before stays charged to the group they came from (cgroups(7)).
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  stage3-cgroups attach stage3-lab $$    this shell, and what it starts from now on"
+)]
 pub struct AttachArgs {
     #[command(flatten)]
     named: Named,

@@ -38,6 +38,7 @@ pub struct CreateArgs {
 
 /// Change the limits of a group, and print the writes that do it
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  stage3-cgroups set stage3-lab --memory 200M --pids max")]
 pub struct SetArgs {
     #[command(flatten)]
     named: Named,

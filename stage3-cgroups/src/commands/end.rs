@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// Stop every process of a group, and of the groups inside it
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  stage3-cgroups freeze stage3-lab && stage3-cgroups thaw stage3-lab")]
 pub struct FreezeArgs {
     #[command(flatten)]
     named: Named,
@@ -20,6 +21,7 @@ pub struct FreezeArgs {
 
 /// Let the processes of a frozen group go on
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  stage3-cgroups thaw stage3-lab")]
 pub struct ThawArgs {
     #[command(flatten)]
     named: Named,
@@ -27,6 +29,7 @@ pub struct ThawArgs {
 
 /// Kill every process of a group, and of the groups inside it
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  stage3-cgroups kill stage3-lab && stage3-cgroups delete stage3-lab")]
 pub struct KillArgs {
     #[command(flatten)]
     named: Named,
@@ -38,6 +41,9 @@ pub struct KillArgs {
 
 /// Remove a group, and the groups inside it, once nobody is in it
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  stage3-cgroups delete stage3-lab\n  stage3-cgroups delete stage3-lab --wait 60    once the last process has ended"
+)]
 pub struct DeleteArgs {
     #[command(flatten)]
     named: Named,

@@ -33,7 +33,7 @@ Examples:
   stage3-cgroups stat stage3-lab --watch                          what happens in it
   stage3-cgroups delete stage3-lab";
 
-/// 2008-2021: control groups. How much a group of processes may take.
+/// 2008-2016: control groups. How much a group of processes may take.
 #[derive(Debug, Parser)]
 #[command(name = "stage3-cgroups", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {

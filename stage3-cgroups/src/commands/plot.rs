@@ -24,6 +24,9 @@ pub enum Style {
 
 /// Draw a recording that `run --plot` made
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  stage3-cgroups run --plot cpu.svg --cpus 0.5 -- stage3-cgroups hog cpu\n  stage3-cgroups plot cpu.tsv\n  stage3-cgroups plot cpu.tsv --style svg > again.svg"
+)]
 pub struct PlotArgs {
     /// The recording: FILE.tsv
     recording: PathBuf,

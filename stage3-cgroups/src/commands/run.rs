@@ -30,8 +30,9 @@ Examples:
   stage3-cgroups run --view own -- cat /proc/self/cgroup
 
 Exit status:
-  that of the command, or 128 plus the number of the signal that ended it, as a shell says: 137 for who was
-  killed for want of memory; 127 if the command is not found, 126 if it cannot be executed, 1 for any error before";
+  that of the command, or 128 plus the number of the signal that ended it, as a shell says: 137
+  for who was killed for want of memory; 127 if the command is not found, 126 if it cannot be
+  executed, 1 for any error before";
 
 /// Run a command in a new group, and remove the group after it
 ///

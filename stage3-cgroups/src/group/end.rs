@@ -71,7 +71,7 @@ impl Group {
                 Ok(()) => {
                     // The freezer of version 1 holds even whoever is to die.
                     if self.place(Controller::Freezer).is_some_and(is_frozen_by_version_1) {
-                        self.thaw()?;
+                        self.let_die()?;
                     }
                     let struck = collect([place])?;
                     rest.retain(|pid| !struck.contains(pid));
@@ -95,8 +95,13 @@ impl Group {
         let pids: Vec<i32> = pids.iter().copied().filter(|pid| *pid > 1).collect();
         let struck = pids.chunks(HANDFUL).try_for_each(|pids| self.strike_members(pids));
         // Thawed in any case: what is frozen does not end, killed or not.
-        let thawed = if frozen { self.thaw() } else { Ok(()) };
+        let thawed = if frozen { self.let_die() } else { Ok(()) };
         struck.and(thawed)
+    }
+
+    /// Thaws. That the group is gone meanwhile, as one that `run` made goes with its command, is no error.
+    fn let_die(&self) -> Result<()> {
+        or_none(self.thaw()).map(drop)
     }
 
     /// Kills those of `pids` that are in the group, and no other process that has got such a number meanwhile: whose

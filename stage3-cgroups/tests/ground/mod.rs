@@ -58,6 +58,11 @@ pub fn skip_for(runner: Runner, reason: &str) {
     observe::skip::skip_for(runner, "stage3", reason);
 }
 
+/// Says that a claim is about another layout: `v1`, `hybrid` or `v2`.
+pub fn skip_under(layout: &str, reason: &str) {
+    observe::skip::skip_under(layout, "stage3", reason);
+}
+
 /// Can we limit by these? If not, says so.
 pub fn can(controllers: &[Controller]) -> bool {
     let layout = Layout::read().unwrap();
@@ -79,7 +84,7 @@ pub fn can(controllers: &[Controller]) -> bool {
 }
 
 /// What `info` advises to who was given a group and sits in it: we, and the shell that began us, go into one inside.
-fn step_aside(layout: &Layout, base: Base) {
+pub fn step_aside(layout: &Layout, base: Base) {
     static ONCE: std::sync::Once = std::sync::Once::new();
     let homes =
         || stage3_cgroups::delegation::grants(layout, base).into_iter().filter_map(|grant| grant.home);
