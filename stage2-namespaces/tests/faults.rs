@@ -206,6 +206,14 @@ fn spawn_by_clone_needs_no_other_call_to_hold_the_child() {
     assert!(output.status.success() && output.stdout == b"ran\n", "{text}");
 }
 
+/// Has a child of process `pid` the directory `path` open?
+fn a_child_has_open(pid: u32, path: &std::path::Path) -> bool {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let open = |child: &str| std::fs::read_dir(format!("/proc/{child}/fd")).into_iter().flatten().flatten();
+    let mut links = children.split_whitespace().flat_map(open);
+    links.any(|link| std::fs::read_link(link.path()).is_ok_and(|target| target == path))
+}
+
 #[test]
 fn pivot_refuses_a_root_that_was_exchanged_meanwhile() {
     if !has("strace") {
@@ -214,12 +222,14 @@ fn pivot_refuses_a_root_that_was_exchanged_meanwhile() {
     let place = tempfile::tempdir().unwrap();
     let (root, other) = (place.path().join("root"), place.path().join("other"));
     std::fs::create_dir(&root).unwrap();
-    // The root is open when the birth begins; half a second later it is another directory.
+    // The root is open when the birth begins, which takes three seconds; meanwhile it becomes another directory.
     let mut traced = Command::new("strace");
-    traced.args(["-qq", "-o", "/dev/null", "-e", "trace=clone3", "-e", "inject=clone3:delay_enter=1000000"]);
+    traced.args(["-qq", "-o", "/dev/null", "-e", "trace=clone3", "-e", "inject=clone3:delay_enter=3000000"]);
     traced.args([BINARY, "run", "--user", "--map-root", "--mount", "--root", root.to_str().unwrap(), "true"]);
-    let traced = traced.stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    let mut traced = traced.stderr(Stdio::piped()).spawn().unwrap();
+    while !a_child_has_open(traced.id(), &root) && traced.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     std::fs::rename(&root, &other).unwrap();
     std::fs::create_dir(&root).unwrap();
     let text = String::from_utf8(traced.wait_with_output().unwrap().stderr).unwrap();

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// After so many pauses, a tenth of a second, the request is made anew.
+const AGAIN: u32 = 50;
+
 /// How a version spells it.
 struct Switch {
     file: &'static str,
@@ -27,6 +30,16 @@ impl Switch {
             Version::V1 => Switch { file: "freezer.state", frozen: "FROZEN", thawed: "THAWED" },
             Version::V2 => Switch { file: "cgroup.freeze", frozen: "1", thawed: "0" },
         }
+    }
+
+    /// Version 1 can stay at FREEZING for ever: who was born or moved while everybody was being stopped may have been
+    /// passed over, and is met again only by a new request (Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst).
+    fn ask_again(&self, directory: &Directory) -> Result<()> {
+        if self.file == "freezer.state" {
+            directory.write(self.file, self.thawed)?;
+            directory.write(self.file, self.frozen)?;
+        }
+        Ok(())
     }
 
     /// What was asked for is in force only when the kernel says so: until then version 1 says FREEZING.
@@ -46,13 +59,19 @@ impl Group {
         let (switch, directory) = self.switch()?;
         directory.write(switch.file, switch.frozen).map_err(refusal::of_freezing)?;
         let end = Instant::now() + patience;
-        while !switch.is_frozen(directory)? {
+        for pass in 1.. {
+            if switch.is_frozen(directory)? {
+                break;
+            }
             if Instant::now() > end {
                 directory.write(switch.file, switch.thawed)?;
                 return Err(Error::refused(format!("not everybody in {} stopped within {patience:?}", self.name))
                     .with_hint("a process that sleeps uninterruptibly (ps: D) cannot be frozen until it wakes; it is thawed again"));
             }
             sleep(PAUSE);
+            if pass % AGAIN == 0 {
+                switch.ask_again(directory)?;
+            }
         }
         Ok(())
     }
