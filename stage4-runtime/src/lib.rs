@@ -1,12 +1,20 @@
 //! The fourth step of history: the runtime that combines the three before it (2013-now).
 //!
-//! Not written yet. The rooms it will have:
-//!
 //! | Module | What it is |
 //! |---|---|
+//! | `config` | config.json, whole, checked before anything is done |
 //! | `plan` | config.json to `Plan`: every decision is data before the first side effect |
 //! | `birth` | parent and init, top to bottom in time: the spine |
 //! | `visit` | exec |
 //! | `death` | kill and delete |
 //! | `root`, `mounts`, `devices`, `mask`, `identity`, `capabilities`, `seccomp`, … | the leaves: one kernel noun each |
 //! | `image` | OCI images, unpacked and written |
+
+mod sys;
+
+pub use stage1_chroot::Error;
+pub use stage1_chroot::exec::Failure;
+
+/// The result of everything in this library that can fail; where a command may have been executed, with a
+/// [`Failure`] and so an exit status.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,5 @@
+//! Kernel calls that no safe wrapper offers; the only rooms of this crate with `unsafe` in them.
+//!
+//! seccomp(2), mount_setattr(2), openat2(2), keyctl(2), … Book: "The runtime" (`runtime`).
+//! Invariant: every function here is safe to call with any argument; the kernel says no where it must.
+#![allow(unsafe_code, reason = "this is the room for it")]
