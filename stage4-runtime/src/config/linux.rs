@@ -239,6 +239,13 @@ pub struct MemoryPolicy {
     pub flags: Vec<MemoryFlag>,
 }
 
+impl MemoryPolicy {
+    /// Is `flag` among the flags?
+    pub fn has(&self, flag: MemoryFlag) -> bool {
+        self.flags.contains(&flag)
+    }
+}
+
 names! {
     /// set_mempolicy(2).
     MemoryMode, "a memory policy" {
