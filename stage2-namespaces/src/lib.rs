@@ -17,7 +17,7 @@ pub mod census;
 pub mod clocks;
 #[cfg(feature = "cli")]
 pub mod commands;
-mod conversation;
+pub mod conversation;
 pub mod idmap;
 mod init;
 pub mod ipc;
