@@ -10,6 +10,15 @@
 //! | `root`, `mounts`, `devices`, `mask`, `identity`, `capabilities`, `seccomp`, … | the leaves: one kernel noun each |
 //! | `image` | OCI images, unpacked and written |
 
+pub mod bundle;
+pub mod config;
+pub mod conversation;
+pub mod id;
+pub mod log;
+mod moment;
+pub mod plan;
+pub mod seccomp;
+pub mod state;
 mod sys;
 
 pub use stage1_chroot::Error;

@@ -3,3 +3,6 @@
 //! seccomp(2), mount_setattr(2), openat2(2), keyctl(2), … Book: "The runtime" (`runtime`).
 //! Invariant: every function here is safe to call with any argument; the kernel says no where it must.
 #![allow(unsafe_code, reason = "this is the room for it")]
+
+pub mod seccomp;
+pub mod socket;
