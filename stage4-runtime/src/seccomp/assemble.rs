@@ -31,6 +31,8 @@ pub struct Assembler {
     code: Vec<Instruction>,
     /// What is there already.
     known: HashMap<Step, Label>,
+    /// The answers among it, which are few and asked for often.
+    answers: Vec<(Verdict, Label)>,
     /// For places that were too far away: where they were last brought nearer.
     nearer: HashMap<Label, Label>,
 }
@@ -38,10 +40,12 @@ pub struct Assembler {
 impl Assembler {
     /// The end: an answer.
     pub fn answer(&mut self, verdict: Verdict) -> Label {
-        let nowhere = Label(0);
-        self.once((operation::RETURN, verdict.0, nowhere, nowhere), |code| {
-            code.push(operation::RETURN, verdict.0, 0, 0)
-        })
+        if let Some((_, label)) = self.answers.iter().find(|(known, _)| *known == verdict) {
+            return *label;
+        }
+        let label = self.push(operation::RETURN, verdict.0, 0, 0);
+        self.answers.push((verdict, label));
+        label
     }
 
     /// Loads the word at `offset` of `struct seccomp_data`, then goes on there.

@@ -109,8 +109,9 @@ impl<'a> Compiler<'a> {
         }
         if arch == Arch::X86 {
             for (carrier, rules) in multiplex::carriers(self.decisions) {
-                let label = arguments::decide(&mut self.code, &rules, false, self.default);
-                marks.extend(carrier.number(arch).map(|number| (number, label)));
+                let Some(number) = carrier.number(arch) else { continue };
+                let otherwise = numbers.at(number.into());
+                marks.push((number, arguments::decide(&mut self.code, &rules, false, otherwise)));
             }
         }
         marks.sort_unstable_by_key(|(number, _)| *number);

@@ -106,7 +106,8 @@ fn hint(errno: Errno, flags: u32) -> Option<String> {
             let known = known_flags().iter().fold(0, |bits, flag| bits | bit(*flag));
             let known = known | if knows_flags(NEW_LISTENER) { NEW_LISTENER | TSYNC_ESRCH } else { 0 };
             match named(flags & !known).as_slice() {
-                [] => "another mode of seccomp is in force already (see Seccomp: in /proc/self/status)"
+                [] => "the kernel does not take these flags together, or strict mode is in force already \
+                       (Seccomp: 1 in /proc/self/status)"
                     .to_owned(),
                 unknown => format!("this kernel does not know {}", unknown.join(", ")),
             }

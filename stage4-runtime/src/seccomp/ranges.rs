@@ -35,6 +35,11 @@ impl<T: Copy + PartialEq> Ranges<T> {
         self.starts.splice(first..behind, std::iter::once((from, value)).chain(rest));
     }
 
+    /// What `number` means.
+    pub fn at(&self, number: u64) -> T {
+        self.starts[self.starts.partition_point(|(start, _)| *start <= number) - 1].1
+    }
+
     /// The ranges from the first to the last; neighbours differ.
     pub fn list(mut self) -> Vec<Range<T>> {
         self.starts.dedup_by(|next, before| next.1 == before.1);
@@ -65,6 +70,7 @@ mod tests {
                 plain[from as usize..=to as usize].fill(value);
                 ranges.set(from, to, value);
             }
+            assert!((0..40).all(|number| ranges.at(number) == plain[number as usize]));
             let list = ranges.list();
             assert!(list.windows(2).all(|two| two[0].to + 1 == two[1].from && two[0].value != two[1].value));
             assert_eq!((list[0].from, list[list.len() - 1].to), (0, 39));
