@@ -9,7 +9,7 @@ pub mod program;
 use crate::controller::Controller;
 use crate::group::Group;
 use crate::layout::Version;
-use crate::sys::bpf::{attach_device_program, load_device_program};
+use crate::sys::bpf::{attach_device_program, attached_device_programs, detach_if_ours, load_device_program};
 use crate::{Error, Result};
 use nix::errno::Errno;
 use std::fmt;
@@ -124,23 +124,34 @@ impl Group {
                 .with_hint("mount -t cgroup2 none DIR")
         })?;
         let call = |call: &str, errno| explained(Error::call(format!("bpf({call})"), errno));
+        let group = place.directory.as_fd();
+        let there = attached_device_programs(group)
+            .map_err(|errno| call("BPF_PROG_QUERY, BPF_CGROUP_DEVICE", errno))?;
         let program = load_device_program(&program::of(allowed))
             .map_err(|errno| call("BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE", errno))?;
-        attach_device_program(program.as_fd(), place.directory.as_fd()).map_err(|errno| {
-            call(
-                &format!("BPF_PROG_ATTACH, <{}>, BPF_CGROUP_DEVICE", place.directory.path().display()),
-                errno,
-            )
-        })
+        let path = place.directory.path().display();
+        attach_device_program(program.as_fd(), group)
+            .map_err(|errno| call(&format!("BPF_PROG_ATTACH, <{path}>, BPF_CGROUP_DEVICE"), errno))?;
+        // Only now: in between both lists hold, never none. Programs of others, as systemd's DeviceAllow=, stay.
+        for id in there {
+            detach_if_ours(id, group)
+                .map_err(|errno| call(&format!("BPF_PROG_DETACH, <{path}>, {id}"), errno))?;
+        }
+        Ok(())
     }
 }
 
 fn explained(error: Error) -> Error {
     match error.errno() {
+        Some(Errno::EPERM) if nix::unistd::geteuid().is_root() => {
+            error.with_hint("a group cannot allow what the group above denies; or this is root of a container only")
+        }
         Some(Errno::EPERM | Errno::EACCES) => error.with_hint(
             "only root of the machine decides about devices; as an ordinary user do without: files in /dev have owners",
         ),
-        Some(Errno::EINVAL) => error.with_hint("a group cannot allow what the group above denies"),
+        Some(Errno::EINVAL) => {
+            error.with_hint("in version 1 the list of a group with groups inside it cannot be taken away")
+        }
         _ => error,
     }
 }

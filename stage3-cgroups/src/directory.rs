@@ -32,9 +32,31 @@ impl Directory {
     /// The group `name` in it.
     pub fn child(&self, name: &str) -> Result<Self> {
         let path = self.path.join(name);
-        let fd = openat(&self.fd, name, DIRECTORY | OFlag::O_NOFOLLOW, Mode::empty())
-            .map_err(|errno| Error::call(format!("open({path:?}, O_DIRECTORY|O_NOFOLLOW)"), errno))?;
+        let opened = openat(&self.fd, name, DIRECTORY | OFlag::O_NOFOLLOW, Mode::empty());
+        match opened {
+            Ok(fd) => Ok(Directory { fd, path }),
+            Err(errno) => {
+                let error = Error::call(format!("open({path:?}, O_DIRECTORY|O_NOFOLLOW)"), errno);
+                // Links cannot be made in a hierarchy, but the kernel's own files may be so named.
+                let taken = "that is a file of the kernel's, and no group: choose another name";
+                Err(if errno == Errno::ENOTDIR { error.with_hint(taken) } else { error })
+            }
+        }
+    }
+
+    /// The group it is in.
+    pub fn parent(&self) -> Result<Self> {
+        let path = self.path.parent().unwrap_or(&self.path).to_owned();
+        let fd = openat(&self.fd, "..", DIRECTORY, Mode::empty())
+            .map_err(|errno| Error::call(format!("open({path:?}, O_DIRECTORY)"), errno))?;
         Ok(Directory { fd, path })
+    }
+
+    /// The same by a descriptor of its own.
+    pub fn again(&self) -> Result<Self> {
+        let fd = openat(&self.fd, ".", DIRECTORY, Mode::empty())
+            .map_err(|errno| Error::call(format!("open({:?}, O_DIRECTORY)", self.path), errno))?;
+        Ok(Directory { fd, path: self.path.clone() })
     }
 
     /// The group that `parts` lead to.
@@ -108,6 +130,11 @@ impl Directory {
         let failed = |errno| Error::call(format!("write({:?}, {value:?})", self.path.join(file)), errno);
         let fd = self.file(file, OFlag::O_WRONLY).map_err(failed)?;
         write(&fd, value.as_bytes()).map(drop).map_err(failed)
+    }
+
+    /// Does the group still exist? One that was made anew by the same name is another.
+    pub fn is_there(&self) -> bool {
+        self.has("cgroup.procs")
     }
 
     /// Is there such a file?

@@ -3,10 +3,12 @@
 //! mkdir(2), cgroup.procs; Linux 2.6.24, 2008. Book: "The file system as interface" (`info`).
 //! Invariant: a group is made in all the hierarchies it needs or in none; what was not needed and not allowed is told.
 
+mod cpuset;
 mod end;
 mod freeze;
 mod make;
 mod refusal;
+mod walk;
 
 use crate::controller::Controller;
 use crate::directory::Directory;
@@ -15,7 +17,9 @@ use crate::limits::{Limits, Setting};
 use crate::name::GroupName;
 use crate::{Error, Result};
 pub use end::{Holder, holders_text};
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
+pub(crate) use refusal::INVALID;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
@@ -133,6 +137,7 @@ impl Group {
                 .write(&setting.file, &setting.value)
                 .map_err(|error| refusal::of_setting(error, setting, place))?;
         }
+        self.cpuset_is_as_asked(limits)?;
         Ok(settings)
     }
 
@@ -143,7 +148,9 @@ impl Group {
         let wanted: Vec<_> = controllers.iter().copied().filter(here).collect();
         match wanted.is_empty() {
             true => Ok(()),
-            false => make::hand_down(&place.hierarchy, self.base, &self.name, &wanted),
+            false => {
+                make::hand_down(&place.hierarchy, self.base, &self.name, &wanted).map_err(refusal::of_losing)
+            }
         }
     }
 
@@ -153,8 +160,17 @@ impl Group {
         let (v2, v1): (Vec<_>, Vec<_>) =
             self.places.iter().partition(|place| place.hierarchy.version == Version::V2);
         v2.into_iter().chain(v1).try_for_each(|place| {
-            let put = place.directory.write("cgroup.procs", &pid.to_string());
-            put.map_err(|error| refusal::of_attaching(error, place))
+            let put = || place.directory.write("cgroup.procs", &pid.to_string());
+            let done = match put() {
+                Err(error) if error.errno() == Some(Errno::EBUSY) => {
+                    match make::take_back(&place.directory) {
+                        Ok(true) => put(),
+                        _ => Err(error),
+                    }
+                }
+                done => done,
+            };
+            done.map_err(|error| refusal::of_attaching(error, place))
         })
     }
 
@@ -178,16 +194,12 @@ impl Group {
 
     /// Is it still there, in any hierarchy?
     pub fn is_there(&self) -> bool {
-        self.places.iter().any(|place| place.directory.path().exists())
+        self.places.iter().any(|place| place.directory.is_there())
     }
 
     /// The processes in the group and in the groups inside it.
     pub fn processes(&self) -> Result<BTreeSet<i32>> {
-        let mut pids = BTreeSet::new();
-        for place in &self.places {
-            end::collect(&place.directory, &mut pids)?;
-        }
-        Ok(pids)
+        end::collect(self.places.iter())
     }
 
     /// Who is in a group can neither stop nor end it: he would be the first.
@@ -213,9 +225,8 @@ impl Doors {
     /// The calling process goes in. A 0 is whoever writes (cgroups(7)): no pid of another namespace is needed.
     pub fn enter(&mut self) -> Result<()> {
         self.0.iter_mut().try_for_each(|door| {
-            door.write_all(b"0").map_err(|e| {
-                Error::io("write(cgroup.procs, \"0\")", &e).with_hint("was the group deleted meanwhile?")
-            })
+            door.write_all(b"0")
+                .map_err(|e| refusal::of_entering(Error::io("write(cgroup.procs, \"0\")", &e)))
         })
     }
 }

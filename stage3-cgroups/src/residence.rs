@@ -4,7 +4,7 @@
 //! Book: "Born inside" (`born-inside`).
 //! Invariant: nothing of the command runs outside of the group, and when it is over the group goes, whoever was killed.
 
-use crate::group::Group;
+use crate::group::{Group, INVALID};
 use crate::{Error, Failure, Result, failed};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
@@ -80,6 +80,7 @@ fn explained(error: Error) -> Error {
         Some(Errno::EBUSY) => {
             error.with_hint("the group hands controllers down, so it may hold no process: use one inside it")
         }
+        Some(Errno::EOPNOTSUPP) => error.with_hint(INVALID),
         Some(Errno::EACCES) => error.with_hint(
             "in version 2 we must be able to write cgroup.procs in the common ancestor of our group and the new one: \
              root puts our shell into a group inside the delegated one first (stage3-cgroups attach GROUP/INSIDE PID)",

@@ -140,7 +140,8 @@ impl Group {
         (usage.read, usage.written) = match self.version_of(Controller::Io) {
             Some(Version::V1) => {
                 let text = self.read(Controller::Io, "blkio.throttle.io_service_bytes_recursive")?;
-                (text.as_deref().map(|t| summed(t, " Read ")), text.as_deref().map(|t| summed(t, " Write ")))
+                let sum = |key| text.as_deref().map(|text| summed(text, key));
+                (self.counted(sum(" Read "), "read")?, self.counted(sum(" Write "), "write")?)
             }
             _ => {
                 let text = self.read(Controller::Io, "io.stat")?;
@@ -151,6 +152,21 @@ impl Group {
             }
         };
         Ok(())
+    }
+
+    /// Some kernels, as Linux 6.1, count in version 1 only where there is a rate to be held (block/blk-throttle.h): without
+    /// one a 0 says nothing.
+    fn counted(&self, bytes: Option<u64>, direction: &str) -> Result<Option<u64>> {
+        if bytes != Some(0) {
+            return Ok(bytes);
+        }
+        for rate in ["bps", "iops"] {
+            let rates = self.read(Controller::Io, &format!("blkio.throttle.{direction}_{rate}_device"))?;
+            if rates.is_some_and(|rates| !rates.trim().is_empty()) {
+                return Ok(bytes);
+            }
+        }
+        Ok(None)
     }
 
     /// Only version 2 has it, in a hybrid layout too.

@@ -181,60 +181,6 @@ fn attach_of_nobody_says_so() {
 }
 
 #[test]
-fn delegation_no_internal_processes_are_told_by_name() {
-    let layout = Layout::read().unwrap();
-    let Some(controller) = Controller::all().find(|c| {
-        layout
-            .home(*c)
-            .is_some_and(|home| home.version == Version::V2 && home.has(*c) && *c != Controller::Cpuset)
-    }) else {
-        return ground::skip("version 2 has no controller here");
-    };
-    if !can(&[controller]) {
-        return;
-    }
-    let lab = Lab::made(&[]);
-    let _sleeper = lab.sleeper();
-    let inside = format!("{}/inside", lab.0);
-    let base = Base::fitting(&layout);
-    let error = Group::create(&layout, base, &inside.parse().unwrap(), &[controller]).unwrap_err();
-    let hint = error.hint().unwrap_or_default();
-    assert!(
-        error.to_string().contains("EBUSY")
-            && hint.contains("no internal processes")
-            && hint.contains("(sleep)"),
-        "{error} {hint}"
-    );
-    assert!(groups(&inside).is_empty());
-}
-
-#[test]
-fn delegation_threaded_groups_take_no_processes_and_say_why() {
-    let layout = Layout::read().unwrap();
-    if layout.unified().is_none() {
-        return ground::skip("there is no hierarchy of version 2: mount -t cgroup2 none DIR");
-    }
-    if !can(&[Controller::Freezer]) {
-        return;
-    }
-    let lab = Lab::made(&[]);
-    let inside = format!("{}/t", lab.0);
-    stage3(&["create", &inside]).assert().success();
-    let base = layout.unified().unwrap().base(Base::fitting(&layout)).unwrap();
-    let top = base.iter().fold(layout.unified().unwrap().mount.clone(), |path, part| path.join(part));
-    fs::write(top.join(&inside).join("cgroup.type"), "threaded").unwrap();
-    let other = format!("{}/other", lab.0);
-    stage3(&["create", &other]).assert().success();
-    let told = contains("EOPNOTSUPP").and(contains("domain invalid"));
-    let mut process = Command::new("sleep").arg("50").spawn().unwrap();
-    stage3(&["attach", &other, &process.id().to_string()]).assert().code(1).stderr(told);
-    let cgroup = fs::read_to_string(format!("/proc/{}/cgroup", process.id())).unwrap();
-    process.kill().unwrap();
-    process.wait().unwrap();
-    assert!(!cgroup.contains(&lab.0), "moved in no hierarchy: {cgroup}");
-}
-
-#[test]
 fn kill_of_a_deep_tree_is_no_matter_of_depth() {
     if !can(&[Controller::Freezer]) {
         return;

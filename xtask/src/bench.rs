@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what our commands cost, side by side with what the host has.
 //!
-//! fork(2), execve(2), getrusage(2). Book: "How to use this book".
+//! fork(2), execve(2), getrusage(2); cgexec(1), systemd-run(1). Book: "How to use this book".
 //! Invariant: the two of a pair run in turn, in one go, so that a machine that slows down slows both;
 //! medians and ratios are shown, never asserted.
 
@@ -36,22 +36,42 @@ struct Pair {
     name: &'static str,
     ours: &'static str,
     theirs: &'static str,
-    /// What the second needs of the host.
-    tool: &'static str,
+    /// What the second needs of the host: a program, or a path that is there.
+    needs: &'static str,
 }
 
-const PAIRS: [Pair; 2] = [
+/// What control groups are made with where there is no command of ours: mkdir, write, execute, rmdir.
+const CGEXEC: &str = "limit=memory.max; [ -e /sys/fs/cgroup/memory ] && limit=memory.limit_in_bytes; \
+    in=stage3-bench-$$; cgcreate -g memory,pids:$in && cgset -r $limit=100M -r pids.max=64 $in && \
+    cgexec -g memory,pids:$in /bin/true; status=$?; cgdelete -g memory,pids:$in; exit $status";
+
+const LIMITED: &str = "stage3-cgroups run --memory 100M --pids 64 -- /bin/true";
+
+const PAIRS: [Pair; 5] = [
     Pair {
         name: "a root with bash in it",
         ours: "stage1-chroot build ours bash",
         theirs: "mkdir -p theirs && cp --parents /bin/bash $(ldd /bin/bash | grep -o '/[^ ]*') theirs",
-        tool: "ldd",
+        needs: "ldd",
     },
     Pair {
         name: "eight new namespaces, and true in them",
         ours: "stage2-namespaces run --all --map-root -- true",
         theirs: "unshare --user --map-root-user --mount --uts --ipc --net --pid --fork --cgroup --time -- true",
-        tool: "unshare",
+        needs: "unshare",
+    },
+    Pair {
+        name: "true in a group of its own, and without one",
+        ours: LIMITED,
+        theirs: "/bin/true",
+        needs: "/bin/true",
+    },
+    Pair { name: "true with two limits, beside libcgroup", ours: LIMITED, theirs: CGEXEC, needs: "cgexec" },
+    Pair {
+        name: "true with two limits, beside systemd",
+        ours: LIMITED,
+        theirs: "systemd-run --quiet --scope -p MemoryMax=100M -p TasksMax=64 -- /bin/true",
+        needs: "/run/systemd/system",
     },
 ];
 
@@ -67,13 +87,13 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Outcome {
     if cfg!(debug_assertions) {
         return in_release(arguments);
     }
-    let programs = Programs::build("stage2-namespaces")?;
+    let programs = Programs::build("stage3-cgroups")?;
     let ground = observe::scene::Scene::new("stage2", &programs)?;
     let mut rows = Vec::new();
     for pair in &PAIRS {
-        match tool(pair.tool) {
+        match is_there(pair.needs) {
             true => rows.push(measure(pair, arguments.runs, &ground)?),
-            false => observe::skip::skip(pair.name, &format!("{} is not found in PATH", pair.tool)),
+            false => observe::skip::skip(pair.name, &format!("there is no {} here", pair.needs)),
         }
     }
     match arguments.format {
@@ -156,7 +176,8 @@ fn told(row: &Value) -> String {
     )
 }
 
-fn tool(name: &str) -> bool {
+/// A program in PATH; a name that is a path already stands for itself.
+fn is_there(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
 }

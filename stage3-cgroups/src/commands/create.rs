@@ -4,7 +4,7 @@
 //! Invariant: a group whose limits were refused is removed again.
 
 use super::limit::LimitArgs;
-use super::{Named, note_left_out, ours, print};
+use super::{Named, note, note_left_out, ours, print};
 use crate::controller::Controller;
 use crate::group::Group;
 use crate::layout::{Base, Layout};
@@ -61,8 +61,7 @@ pub fn create(args: &CreateArgs) -> Result<u8> {
     if let Some(owner) = &args.owner
         && let Err(error) = group.give_to(owner.uid, owner.gid)
     {
-        group.delete(Duration::ZERO)?;
-        return Err(error);
+        return Err(undone(&group, error));
     }
     note_left_out(&group);
     tell(&group, &settings)
@@ -86,11 +85,16 @@ pub(super) fn make(
     let group = Group::create(layout, Base::of(layout, name), name, &needed)?;
     match furnish(&group, args) {
         Ok(settings) => Ok((group, settings)),
-        Err(error) => {
-            group.delete(Duration::ZERO)?;
-            Err(error)
-        }
+        Err(error) => Err(undone(&group, error)),
     }
+}
+
+/// The error that is to be told is the first one.
+fn undone(group: &Group, error: Error) -> Error {
+    if let Err(left) = group.delete(Duration::ZERO) {
+        note(&format!("{} could not be removed again: {left}", group.name()));
+    }
+    error
 }
 
 fn furnish(group: &Group, args: &LimitArgs) -> Result<Vec<Setting>> {

@@ -9,8 +9,10 @@ use crate::events::Watcher;
 use crate::group::Group;
 use crate::limits::Limit;
 use crate::usage::Usage;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use stage2_namespaces::commands::table::{Format, Table};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 const EXAMPLES: &str = "\
@@ -88,11 +90,19 @@ const LOOK: Duration = Duration::from_millis(200);
 fn watch(group: &Group, duration: Duration) -> Result<u8> {
     let begun = Instant::now();
     let mut watcher = Watcher::new(group)?;
-    while group.is_there() && begun.elapsed() < duration {
+    while group.is_there() && begun.elapsed() < duration && somebody_listens() {
         let patience = LOOK.min(duration.saturating_sub(begun.elapsed()));
         for event in watcher.wait(patience)? {
             print(&format!("{:>8.3} s  {event}\n", begun.elapsed().as_secs_f64()))?;
         }
     }
     Ok(0)
+}
+
+/// Has the reader of a pipe gone, as `head` does? Then there is nobody to tell, and perhaps never an event again.
+fn somebody_listens() -> bool {
+    let stdout = std::io::stdout();
+    let mut pipe = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    let gone = poll(&mut pipe, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
+    !gone || !pipe[0].revents().is_some_and(|said| said.contains(PollFlags::POLLERR))
 }

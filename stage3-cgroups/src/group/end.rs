@@ -3,18 +3,32 @@
 //! cgroup.kill, Linux 5.14, 2021; before it kill(2) on a frozen group; rmdir(2). Book: "The whole group" (`kill`).
 //! Invariant: nothing outside of the group is touched; a group that cannot be removed says who holds it.
 
-use super::Group;
 use super::make::base_directory;
+use super::refusal::{self, is_permission};
+use super::walk::{Visit, or_none, walk};
+use super::{Group, Place};
+use crate::controller::Controller;
 use crate::directory::Directory;
+use crate::sys::process::{pidfd_kill, pidfd_open};
 use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeSet;
+use std::os::fd::AsFd;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// So many descriptors are open at a time: a process may have 1024 (getrlimit(2)), and some of them are its own.
+const HANDFUL: usize = 256;
+
+/// A removal that was begun goes on so long at least, also where nobody wants to wait for a group to become empty.
+const LEAST: Duration = Duration::from_secs(10);
+
+/// And reading who is in a tree, which nobody waits for, at most.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// A process in a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,29 +63,63 @@ impl Group {
     }
 
     fn strike(&self, there: &BTreeSet<i32>) -> Result<()> {
+        let mut rest = there.clone();
         if let Some(place) = self.unified().filter(|place| place.directory.has("cgroup.kill")) {
-            place.directory.write("cgroup.kill", "1")?;
+            match place.directory.write("cgroup.kill", "1") {
+                // In a hybrid layout somebody may be in a group of version 1 only.
+                Ok(()) => {
+                    // The freezer of version 1 holds even whoever is to die.
+                    if self.place(Controller::Freezer).is_some_and(is_frozen_by_version_1) {
+                        self.thaw()?;
+                    }
+                    let struck = collect([place])?;
+                    rest.retain(|pid| !struck.contains(pid));
+                }
+                // The owner of a delegated group may not write it, but may signal whoever is of the same user.
+                Err(error) if is_permission(&error) => (),
+                Err(error) => return Err(refusal::of_killing(error, place)),
+            }
         }
-        // In a hybrid layout somebody may be in a version 1 group only, and before Linux 5.14 everybody is.
-        let rest: Vec<i32> = self.processes()?.intersection(there).copied().collect();
         self.strike_frozen(&rest)
     }
 
-    /// While they are frozen nobody forks, and no number changes its owner; the signal is taken on thawing.
-    fn strike_frozen(&self, pids: &[i32]) -> Result<()> {
+    /// While they are frozen nobody forks; the signal is taken on thawing.
+    fn strike_frozen(&self, pids: &BTreeSet<i32>) -> Result<()> {
         if pids.is_empty() {
             return Ok(());
         }
         // Where it cannot be frozen the loop of `kill` runs once more for whoever was born meanwhile.
         let frozen = self.freeze(Duration::from_millis(200)).is_ok();
+        let pids: Vec<i32> = pids.iter().copied().filter(|pid| *pid > 1).collect();
+        let struck = pids.chunks(HANDFUL).try_for_each(|pids| self.strike_members(pids));
+        // Thawed in any case: what is frozen does not end, killed or not.
+        let thawed = if frozen { self.thaw() } else { Ok(()) };
+        struck.and(thawed)
+    }
+
+    /// Kills those of `pids` that are in the group, and no other process that has got such a number meanwhile: whose
+    /// number is listed after its descriptor was opened is the listed one, or has ended and takes no signal.
+    fn strike_members(&self, pids: &[i32]) -> Result<()> {
+        let held: Vec<_> = pids.iter().map(|pid| (*pid, pidfd_open(*pid))).collect();
         let still = self.processes()?;
-        for pid in pids.iter().filter(|pid| still.contains(pid) && **pid > 1) {
-            match kill(Pid::from_raw(*pid), Signal::SIGKILL) {
+        for (pid, held) in held.into_iter().filter(|(pid, _)| still.contains(pid)) {
+            let struck = match held {
+                Ok(pidfd) => pidfd_kill(pidfd.as_fd()),
+                // Linux before 5.3; a thread of a threaded group.
+                Err(Errno::ENOSYS | Errno::EINVAL | Errno::ENOENT) => {
+                    kill(Pid::from_raw(pid), Signal::SIGKILL)
+                }
+                Err(errno) => Err(errno),
+            };
+            match struck {
                 Ok(()) | Err(Errno::ESRCH) => (),
-                Err(errno) => return Err(Error::call(format!("kill({pid}, SIGKILL)"), errno)),
+                Err(errno) => {
+                    let error = Error::call(format!("pidfd_send_signal({pid}, SIGKILL)"), errno);
+                    return Err(error.with_hint("it is a process of another user"));
+                }
             }
         }
-        if frozen { self.thaw() } else { Ok(()) }
+        Ok(())
     }
 
     /// Removes the group and the groups inside it. Waits up to `patience` for it to be empty.
@@ -82,18 +130,18 @@ impl Group {
         let end = Instant::now() + patience;
         let mut removed = 0;
         loop {
-            match self.remove_once(&mut removed) {
+            match self.remove_once(&mut removed, end) {
                 Err(error) if error.errno() == Some(Errno::EBUSY) && Instant::now() < end => sleep(PAUSE),
                 Err(error) if error.errno() == Some(Errno::EBUSY) => {
                     let there = self.processes()?;
                     return Err(self.held_by(&there, "rmdir"));
                 }
-                done => return done.map(|()| removed),
+                done => return done.map(|()| removed).map_err(refusal::of_removing),
             }
         }
     }
 
-    fn remove_once(&self, removed: &mut usize) -> Result<()> {
+    fn remove_once(&self, removed: &mut usize, end: Instant) -> Result<()> {
         for place in &self.places {
             let Some((last, way)) = self.name.parts().split_last() else { continue };
             let parent = match base_directory(&place.hierarchy, self.base).and_then(|base| base.descend(way))
@@ -101,7 +149,7 @@ impl Group {
                 Err(error) if error.errno() == Some(Errno::ENOENT) => continue,
                 parent => parent?,
             };
-            remove_tree(&parent, last, removed)?;
+            walk(&parent, vec![last.clone()], end.max(Instant::now() + LEAST), &mut Remove(removed))?;
         }
         Ok(())
     }
@@ -123,45 +171,61 @@ impl Group {
     }
 }
 
-/// Removes `name` in `parent` after all that is inside. That something is gone already is no error.
-fn remove_tree(parent: &Directory, name: &str, removed: &mut usize) -> Result<()> {
-    let gone = |error: &Error| error.errno() == Some(Errno::ENOENT);
-    // Most groups have none inside: ask the kernel first, and look only where it says no.
-    match parent.remove(name) {
-        Ok(()) => {
-            *removed += 1;
-            return Ok(());
+fn is_frozen_by_version_1(place: &Place) -> bool {
+    place.directory.read("freezer.state").is_ok_and(|state| state.trim() != "THAWED")
+}
+
+/// Removes what it comes by, the innermost first; counts.
+struct Remove<'a>(&'a mut usize);
+
+impl Remove<'_> {
+    /// Is it gone? That it was already is no error.
+    fn remove(&mut self, parent: &Directory, name: &str) -> Result<bool> {
+        match parent.remove(name) {
+            Ok(()) => *self.0 += 1,
+            Err(error) if error.errno() == Some(Errno::ENOENT) => (),
+            Err(error) if error.errno() == Some(Errno::EBUSY) => return Ok(false),
+            Err(error) => return Err(error),
         }
-        Err(error) if gone(&error) => return Ok(()),
-        Err(error) if error.errno() != Some(Errno::EBUSY) => return Err(error),
-        Err(_) => (),
+        Ok(true)
     }
-    match parent.child(name) {
-        Err(error) if gone(&error) => return Ok(()),
-        child => {
-            let child = child?;
-            child.children()?.iter().try_for_each(|inner| remove_tree(&child, inner, removed))?;
-        }
+}
+
+impl Visit for Remove<'_> {
+    /// Most groups have none inside: ask the kernel first, and look only where it says no.
+    fn find(&mut self, parent: &Directory, name: &str) -> Result<bool> {
+        self.remove(parent, name).map(|gone| !gone)
     }
-    match parent.remove(name) {
-        Err(error) if gone(&error) => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => {
-            *removed += 1;
-            Ok(())
+
+    fn leave(&mut self, parent: &Directory, name: &str) -> Result<()> {
+        match self.remove(parent, name)? {
+            true => Ok(()),
+            false => Err(Error::call(format!("rmdir({:?})", parent.path().join(name)), Errno::EBUSY)),
         }
     }
 }
 
-/// The processes of the group and of the groups inside it.
-pub(super) fn collect(directory: &Directory, pids: &mut BTreeSet<i32>) -> Result<()> {
-    collect_own(directory, pids)?;
-    for name in or_none(directory.children())?.unwrap_or_default() {
-        if let Some(child) = or_none(directory.child(&name))? {
-            collect(&child, pids)?;
+/// Writes down who is in the groups it comes by.
+#[derive(Default)]
+struct Collect(BTreeSet<i32>);
+
+impl Visit for Collect {
+    fn enter(&mut self, group: &Directory) -> Result<()> {
+        collect_own(group, &mut self.0)
+    }
+}
+
+/// The processes of the group in these hierarchies, and of the groups inside it.
+pub(super) fn collect<'a>(places: impl IntoIterator<Item = &'a Place>) -> Result<BTreeSet<i32>> {
+    let mut all = Collect::default();
+    for place in places {
+        collect_own(&place.directory, &mut all.0)?;
+        let inside = or_none(place.directory.children())?.unwrap_or_default();
+        if !inside.is_empty() {
+            walk(&place.directory, inside, Instant::now() + LONGEST, &mut all)?;
         }
     }
-    Ok(())
+    Ok(all.0)
 }
 
 /// The processes of the group itself.
@@ -175,14 +239,6 @@ pub(super) fn collect_own(directory: &Directory, pids: &mut BTreeSet<i32>) -> Re
     // A 0 stands for a process that this pid namespace does not see.
     pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
     Ok(())
-}
-
-/// A group may go while we look at it.
-fn or_none<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ENODEV)) => Ok(None),
-        result => result.map(Some),
-    }
 }
 
 /// The processes with their commands.

@@ -3,7 +3,7 @@
 //! freezer.state, Linux 2.6.28, 2008; cgroup.freeze, Linux 5.2, 2019. Book: "The freezer" (`freezer`).
 //! Invariant: `freeze` returns when every process has stopped, or with an error and the group thawed.
 
-use super::Group;
+use super::{Group, refusal};
 use crate::controller::Controller;
 use crate::directory::Directory;
 use crate::layout::Version;
@@ -43,7 +43,7 @@ impl Group {
     pub fn freeze(&self, patience: Duration) -> Result<()> {
         self.refuse_inside("freeze")?;
         let (switch, directory) = self.switch()?;
-        directory.write(switch.file, switch.frozen)?;
+        directory.write(switch.file, switch.frozen).map_err(refusal::of_freezing)?;
         let end = Instant::now() + patience;
         while !switch.is_frozen(directory)? {
             if Instant::now() > end {
@@ -59,7 +59,7 @@ impl Group {
     /// Lets them go on. A group above that is frozen holds them still.
     pub fn thaw(&self) -> Result<()> {
         let (switch, directory) = self.switch()?;
-        directory.write(switch.file, switch.thawed)
+        directory.write(switch.file, switch.thawed).map_err(refusal::of_freezing)
     }
 
     /// Is everybody in it stopped? None where there is no freezer.

@@ -13,6 +13,9 @@ use crate::{Error, Result};
 /// Handed down where it can be, asked for or not: without these a group cannot say what it uses.
 const ACCOUNTED: [Controller; 4] = [Controller::Memory, Controller::Cpu, Controller::Pids, Controller::Io];
 
+/// These act on single threads.
+const THREADED: [Controller; 3] = [Controller::Cpu, Controller::Cpuset, Controller::Pids];
+
 /// The directories made so far.
 #[derive(Debug, Default)]
 pub(super) struct Made(Vec<(Directory, String)>);
@@ -95,6 +98,14 @@ fn offer(directory: &Directory, hierarchy: &Hierarchy, wanted: &[Controller]) ->
                 false => continue,
             }
         }
+        // The kernel hands these down from a group with processes, too, and then nobody can be put into the groups
+        // inside: they are "domain invalid" (cgroup-v2.rst, "Threads").
+        if THREADED.contains(controller) && holds_processes(directory)? {
+            match needed {
+                true => return Err(refusal::internal_processes(name, directory)),
+                false => continue,
+            }
+        }
         // One by one: a request for two is refused as a whole if one cannot be.
         match directory.write("cgroup.subtree_control", &format!("+{name}")) {
             Err(error) if needed => return Err(refusal::of_enabling(error, directory)),
@@ -102,6 +113,27 @@ fn offer(directory: &Directory, hierarchy: &Hierarchy, wanted: &[Controller]) ->
         }
     }
     Ok(())
+}
+
+/// Is it a domain with processes of its own? The topmost group is none, and may do both.
+fn holds_processes(directory: &Directory) -> Result<bool> {
+    let is_domain = directory.read_if_there("cgroup.type")?.is_some_and(|kind| kind.trim() == "domain");
+    Ok(is_domain && !directory.read("cgroup.procs")?.trim().is_empty())
+}
+
+/// Lets `directory` hold processes again, where no group is left in it to have the controllers it hands down; whether
+/// that was so.
+///
+/// Not on deleting the last one: who makes the next at that moment would find a controller, set a limit, and lose both.
+/// And never above the outermost group of ours: of the groups of others there the kernel tells whether they hand a
+/// controller on, and not whether they have come to rely on it. What was switched on there stays on, as systemd has it.
+pub(super) fn take_back(directory: &Directory) -> Result<bool> {
+    let enabled = directory.read("cgroup.subtree_control")?;
+    if enabled.trim().is_empty() || !directory.children()?.is_empty() {
+        return Ok(false);
+    }
+    let words: Vec<_> = enabled.split_whitespace().map(|name| format!("-{name}")).collect();
+    directory.write("cgroup.subtree_control", &words.join(" ")).map(|()| true)
 }
 
 /// Version 1 begins a cpuset empty, and nobody can be put into an empty one: cpuset(7).

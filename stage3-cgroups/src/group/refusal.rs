@@ -69,28 +69,71 @@ pub(super) fn not_handed_down(name: &str, directory: &Directory, available: &str
 
 /// A controller that could not be handed down.
 pub(super) fn of_enabling(error: Error, directory: &Directory) -> Error {
-    let mut pids = BTreeSet::new();
-    let path = directory.path().display();
     match error.errno() {
-        Some(Errno::EBUSY) if collect_own(directory, &mut pids).is_ok() => error.with_hint(format!(
-            "no internal processes: a group that hands controllers down may hold no process itself, and {path} holds \
-             {}; move them into a group inside it: stage3-cgroups create stage3-leaf, stage3-cgroups attach stage3-leaf PID",
-            holders_text(&names(&pids))
-        )),
+        Some(Errno::EBUSY) => error.with_hint(no_internal_processes(directory)),
         Some(Errno::EOPNOTSUPP) => error.with_hint(threaded(directory)),
         Some(Errno::EACCES) => error.with_hint(DELEGATE),
         _ => error,
     }
 }
 
+/// A controller that is not handed down, because it would make the groups inside useless.
+pub(super) fn internal_processes(name: &str, directory: &Directory) -> Error {
+    let path = directory.path().display();
+    Error::refused(format!("{path} holds processes itself, and so can hand {name} down to nobody"))
+        .with_hint(no_internal_processes(directory))
+}
+
+fn no_internal_processes(directory: &Directory) -> String {
+    let mut pids = BTreeSet::new();
+    let held = match collect_own(directory, &mut pids) {
+        Ok(()) => holders_text(&names(&pids)),
+        Err(error) => format!("some ({error})"),
+    };
+    format!(
+        "no internal processes: a group that hands controllers down may hold no process itself, and {} holds {held}; \
+         move them into a group inside it: stage3-cgroups create stage3-leaf, stage3-cgroups attach stage3-leaf PID",
+        directory.path().display()
+    )
+}
+
 fn threaded(directory: &Directory) -> String {
     let kind = directory.read_if_there("cgroup.type").ok().flatten().unwrap_or_default();
     format!(
-        "cgroup.type of {} is \"{}\": in threaded groups only cpu, cpuset, pids and perf_event act, and only threads \
-         move; in a \"domain invalid\" group nothing does, until `threaded` is written into cgroup.type",
+        "cgroup.type of {} is \"{}\": in a threaded group only cpu, cpuset, pids and perf_event act; in a \"domain invalid\" \
+         one nobody can be, until `threaded` is written into its cgroup.type, or the group above holds no process itself",
         directory.path().display(),
         kind.trim()
     )
+}
+
+/// For who has no directory at hand to read cgroup.type from.
+pub(crate) const INVALID: &str = "cgroup.type of the group is \"domain invalid\": it is in a threaded tree, or in a \
+group that holds processes itself";
+
+/// A group that cannot be found again.
+pub(super) fn of_losing(error: Error) -> Error {
+    match error.errno() {
+        Some(Errno::ENOENT | Errno::ENODEV) => error.with_hint("the group was deleted meanwhile"),
+        _ => error,
+    }
+}
+
+/// A process that could not go in by itself.
+pub(super) fn of_entering(error: Error) -> Error {
+    let hint = match error.errno() {
+        Some(Errno::ENODEV | Errno::ENOENT) => "the group was deleted meanwhile",
+        Some(Errno::ENOSPC) => "its cpuset has no processors or no memory nodes (version 1)",
+        Some(Errno::EBUSY) => {
+            "the group hands controllers down, so it may hold no process: use one inside it"
+        }
+        Some(Errno::EACCES | Errno::EPERM) => {
+            "it belongs to another user, or is outside of what was delegated to us"
+        }
+        Some(Errno::EOPNOTSUPP) => INVALID,
+        _ => return error,
+    };
+    error.with_hint(hint)
 }
 
 /// A process that could not be put in.
@@ -109,6 +152,40 @@ pub(super) fn of_attaching(error: Error, place: &Place) -> Error {
         Some(Errno::ENOSPC) => error.with_hint("its cpuset has no processors or no memory nodes"),
         Some(Errno::EINVAL) => error.with_hint("kernel threads, and real-time tasks without a budget, cannot be moved"),
         Some(Errno::ENODEV) => error.with_hint("the group was deleted meanwhile"),
+        _ => error,
+    }
+}
+
+/// A group that could not be killed by one write.
+pub(super) fn of_killing(error: Error, place: &Place) -> Error {
+    match error.errno() {
+        Some(Errno::EOPNOTSUPP) => error.with_hint(format!(
+            "only whole processes are killed, and here are threads of processes of the group above: kill that one; {}",
+            threaded(&place.directory)
+        )),
+        _ => error,
+    }
+}
+
+/// A group that could not be stopped or let go.
+pub(super) fn of_freezing(error: Error) -> Error {
+    match error.errno() {
+        Some(Errno::EACCES | Errno::EPERM) => error.with_hint(
+            "the file belongs to who gave the group away: freeze the groups inside it, which are yours",
+        ),
+        Some(Errno::ENOENT | Errno::ENODEV) => error.with_hint("the group was deleted meanwhile"),
+        _ => error,
+    }
+}
+
+/// A group that could not be removed.
+pub(super) fn of_removing(error: Error) -> Error {
+    match error.errno() {
+        Some(Errno::EACCES | Errno::EPERM) => error.with_hint(
+            "who may write the group above removes this one: a delegated group is taken back by who gave it, those inside \
+             it are its owner's to remove",
+        ),
+        Some(Errno::EROFS) => error.with_hint("the hierarchy is mounted read-only, as in most containers"),
         _ => error,
     }
 }
@@ -160,7 +237,7 @@ fn no_file(setting: &Setting, place: &Place) -> String {
         "cpuset.cpus" | "cpuset.mems" => "the controller cpuset is not handed down to this group",
         _ => "this kernel has no such file",
     };
-    match place.directory.path().exists() {
+    match place.directory.is_there() {
         true => missing.to_owned(),
         false => "the group was deleted meanwhile".to_owned(),
     }

@@ -1,11 +1,12 @@
 //! Kernel calls that no safe wrapper offers; the only rooms of this crate with `unsafe` in them.
 //!
-//! eventfd(2), inotify(7), bpf(2). Book: "Notifications" (`events`), "Devices" (`devices`).
+//! eventfd(2), inotify(7), bpf(2), pidfd_open(2). Book: "Notifications" (`events`), "Devices" (`devices`).
 //! Invariant: every function here is safe to call with any argument; the kernel says no where it must.
 #![allow(unsafe_code, reason = "this is the room for it")]
 
 pub mod bpf;
 pub mod notify;
+pub mod process;
 
 use nix::errno::Errno;
 use std::os::fd::{FromRawFd, OwnedFd};

@@ -9,6 +9,9 @@ use assert_cmd::Command;
 pub use observe::skip::Runner;
 use stage3_cgroups::{Base, Controller, Layout, Version};
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -151,6 +154,57 @@ impl Drop for Sleeper {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().unwrap();
+    }
+}
+
+/// An ordinary user, with a copy of the command where everybody may execute it.
+pub struct Ordinary {
+    place: tempfile::TempDir,
+}
+
+impl Ordinary {
+    pub const NAME: &str = "nobody";
+
+    /// Only root can be somebody else; if we are not, says so.
+    pub fn new() -> Option<Self> {
+        if !is_root() {
+            skip_for(Runner::Root, "only root can try what an ordinary user may, and give groups away");
+            return None;
+        }
+        let place = tempfile::tempdir_in("/tmp").unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::copy(BINARY, place.path().join("S3")).unwrap();
+        Some(Ordinary { place })
+    }
+
+    /// A shell of the user's, in which `S3` is the command.
+    pub fn shell(&self, script: &str) -> Command {
+        Command::from_std(self.plain(script))
+    }
+
+    fn plain(&self, script: &str) -> std::process::Command {
+        let user = nix::unistd::User::from_name(Self::NAME).unwrap().unwrap();
+        let mut command = std::process::Command::new("sh");
+        let path = format!("{}:{}", self.place.path().display(), std::env::var("PATH").unwrap());
+        command.args(["-c", script]).env("PATH", path).current_dir("/");
+        // Without a user's groups, too: std gives them up where it may.
+        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        command
+    }
+
+    /// The same, put by root into `group`; what it said, and its status.
+    pub fn shell_in(&self, group: &str, script: &str) -> (String, Option<i32>) {
+        self.shell_put(script, |pid| drop(stage3(&["attach", group, &pid.to_string()]).assert().success()))
+    }
+
+    /// The same, put somewhere by `put` before it begins.
+    pub fn shell_put(&self, script: &str, put: impl FnOnce(u32)) -> (String, Option<i32>) {
+        let mut command = self.plain(&format!("read go; exec 2>&1; {script}"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        put(child.id());
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), output.status.code())
     }
 }
 
