@@ -4,6 +4,7 @@
 //! Invariant: pure; the numbers are the specification's, in units of version 1; what the layout cannot express is an
 //! error, never left out.
 
+pub mod devices;
 mod v1;
 mod v2;
 
