@@ -98,31 +98,24 @@ impl<'a> Decisions<'a> {
         if verdict == self.default {
             return;
         }
-        let decision = &mut self.decisions[call.place()];
         let note = |rule, by| Overruled { rule, name: call.name(), by };
-        match decision {
+        match &mut self.decisions[call.place()] {
             Some(Decision::Always(already, by)) => {
-                if *already != verdict {
-                    self.overruled.push(note(place, *by));
+                self.overruled.extend((*already != verdict).then(|| note(place, *by)));
+            }
+            decision if rule.args.is_empty() => {
+                if let Some(Decision::Depends(lost)) = decision.replace(Decision::Always(verdict, place)) {
+                    let lost = lost.iter().filter(|lost| lost.verdict != verdict);
+                    self.overruled.extend(lost.map(|lost| note(lost.place, place)));
                 }
             }
-            _ if rule.args.is_empty() => {
-                if let Some(Decision::Depends(rules)) = decision {
-                    let lost = rules.iter().filter(|rule| rule.verdict != verdict);
-                    self.overruled.extend(lost.map(|rule| note(rule.place, place)));
+            decision => {
+                let depends = decision.get_or_insert_with(|| Decision::Depends(Vec::new()));
+                if let Decision::Depends(rules) = depends {
+                    let size = if repeats(&rule.args) { 1 } else { rule.args.len() };
+                    let parts = rule.args.chunks(size);
+                    rules.extend(parts.map(|conditions| Rule { conditions, verdict, place }));
                 }
-                *decision = Some(Decision::Always(verdict, place));
-            }
-            _ => {
-                let rules = match decision {
-                    Some(Decision::Depends(rules)) => rules,
-                    _ => match decision.insert(Decision::Depends(Vec::new())) {
-                        Decision::Depends(rules) => rules,
-                        Decision::Always(..) => return,
-                    },
-                };
-                let parts = rule.args.chunks(if repeats(&rule.args) { 1 } else { rule.args.len() });
-                rules.extend(parts.map(|conditions| Rule { conditions, verdict, place }));
             }
         }
     }

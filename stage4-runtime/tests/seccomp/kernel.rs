@@ -7,12 +7,13 @@ use super::chance::Chance;
 use super::profiles::{USUAL, profile};
 use super::sys::{Child, Shared, answer, receive, syscall};
 use nix::errno::Errno;
-use stage4_runtime::config::seccomp::{Action, Seccomp};
+use stage4_runtime::config::seccomp::{Action, Flag, Seccomp};
 use stage4_runtime::seccomp::install::{known_actions, known_flags};
 use stage4_runtime::seccomp::interpret::{Call, interpret};
 use stage4_runtime::seccomp::syscalls::Syscall;
 use stage4_runtime::seccomp::{Arch, Program, compile, install};
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
 
 const SIGSYS: i32 = 128 + libc::SIGSYS;
 
@@ -24,13 +25,10 @@ fn native(profile: &Seccomp) -> Program {
     compile(profile, Arch::native().unwrap()).unwrap()
 }
 
-/// Confines this process; the status it ends with where it cannot be.
+/// Confines this process.
 fn confine(program: &Program) {
     nix::sys::prctl::set_no_new_privs().unwrap();
-    if let Err(error) = install(program) {
-        eprintln!("{error}");
-        std::process::exit(99);
-    }
+    install(program).unwrap();
 }
 
 /// The answers to some calls under a filter, and the end of who made them.
@@ -122,27 +120,43 @@ fn seccomp_actions_do_what_they_are_called() {
 
 #[test]
 fn seccomp_listener_decides_for_the_container() {
-    let json = r#"{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent",
-        "flags": ["SECCOMP_FILTER_FLAG_TSYNC"],
-        "syscalls": [{"names": ["getppid"], "action": "SCMP_ACT_NOTIFY"}]}"#;
-    let program = native(&profile(json));
-    let shared = Shared::new(2);
-    let child = Child::born(|| {
-        nix::sys::prctl::set_no_new_privs().unwrap();
-        let listener = install(&program).unwrap().unwrap();
-        shared.set(0, i64::from(listener.as_raw_fd()));
-        shared.set(1, syscall(number("getppid"), [7, 0, 0, 0, 0, 1 << 40]));
-    });
-    while shared.get(0) == 0 {
-        std::thread::yield_now();
+    let killable = known_flags().contains(&Flag::WaitKillableRecv);
+    for flags in
+        [vec![], vec![Flag::Tsync], if killable { vec![Flag::WaitKillableRecv] } else { vec![Flag::Log] }]
+    {
+        let json = r#"{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent",
+            "syscalls": [{"names": ["getppid"], "action": "SCMP_ACT_NOTIFY"}]}"#;
+        let program = native(&Seccomp { flags, ..profile(json) });
+        let shared = Shared::new(2);
+        let child = Child::born(|| {
+            nix::sys::prctl::set_no_new_privs().unwrap();
+            let Some(listener) = install(&program).unwrap() else { return shared.set(0, -1) };
+            shared.set(0, i64::from(listener.as_raw_fd()));
+            shared.set(1, syscall(number("getppid"), [7, 0, 0, 0, 0, 1 << 40]));
+        });
+        let begun = Instant::now();
+        while shared.get(0) == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the child did not install it");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(shared.get(0) > 0, "no listener: flags {:#x}", program.flags);
+        let listener = child.descriptor(shared.get(0) as i32);
+        let asked = receive(listener.as_fd());
+        assert_eq!((asked.number as u32, asked.arch), (number("getppid"), Arch::native().unwrap().audit()));
+        assert_eq!((asked.args[0], asked.args[5], asked.pid as i32), (7, 1 << 40, child.0));
+        answer(listener.as_fd(), &asked, 4242);
+        assert_eq!(child.end(), 0);
+        assert_eq!(shared.get(1), 4242);
     }
-    let listener = child.descriptor(shared.get(0) as i32);
-    let asked = receive(listener.as_fd());
-    assert_eq!((asked.number as u32, asked.arch), (number("getppid"), Arch::native().unwrap().audit()));
-    assert_eq!((asked.args[0], asked.args[5], asked.pid as i32), (7, 1 << 40, child.0));
-    answer(listener.as_fd(), &asked, 4242);
-    assert_eq!(child.end(), 0);
-    assert_eq!(shared.get(1), 4242);
+}
+
+#[test]
+fn seccomp_flags_are_taken_by_the_kernel() {
+    let flags: Vec<Flag> = known_flags().into_iter().filter(|flag| *flag != Flag::WaitKillableRecv).collect();
+    assert!(flags.contains(&Flag::Tsync) && flags.contains(&Flag::Log));
+    let every = Seccomp { flags, ..profile(r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#) };
+    let (answers, status) = under(&native(&every), &[call("getppid", &[])]);
+    assert_eq!((answers[0], status), (i64::from(std::process::id()), 0));
 }
 
 #[test]

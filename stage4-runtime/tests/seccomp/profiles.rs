@@ -41,7 +41,11 @@ fn compare(profile: &Seccomp, native: Arch, chance: &mut Chance) -> usize {
             let near = conditions.get(name).map_or(&[][..], |near| near);
             let carrier = matches!(name, "socketcall" | "ipc");
             for _ in 0..if near.is_empty() && !carrier { 1 } else { 30 } {
-                let args = if carrier { [chance.below(26) as u64; 6] } else { chance.arguments(near) };
+                let args = if carrier {
+                    [chance.below(26) as u64 | chance.of(&[0, 0, 1 << 16]); 6]
+                } else {
+                    chance.arguments(near)
+                };
                 let args = if arch.is_wide() { args } else { args.map(|arg| arg & 0xffff_ffff) };
                 let call = Call { number, arch: arch.audit(), instruction_pointer: 0, args };
                 let verdict = interpret(&program.instructions, &call).unwrap();
@@ -70,6 +74,23 @@ fn seccomp_usual_profile_compiles_to_what_it_says() {
     assert_eq!((program.unknown.len(), program.overruled.len()), (0, 0));
     // libseccomp 2.5.4 needs 1014 for it.
     assert!(program.instructions.len() < 300, "{}", program.instructions.len());
+    assert!(longest_way(&program) <= 30, "{}", longest_way(&program));
+}
+
+/// How many instructions one call takes at most; jumps are forwards, so it is found from the end.
+fn longest_way(program: &Program) -> usize {
+    let mut ways: Vec<usize> = Vec::new();
+    for one in program.instructions.iter().rev() {
+        let from = |skip: usize| ways[ways.len() - 1 - skip];
+        let rest = match one.code {
+            operation::RETURN => 0,
+            operation::LOAD | operation::AND => from(0),
+            operation::JUMP => from(one.k as usize),
+            _ => from(one.jt.into()).max(from(one.jf.into())),
+        };
+        ways.push(rest + 1);
+    }
+    ways[ways.len() - 1]
 }
 
 #[test]

@@ -78,15 +78,15 @@ impl Drop for Shared {
 pub struct Child(pub i32);
 
 impl Child {
-    /// Runs `life` in a copy of this process, which then ends with status 0.
+    /// Runs `life` in a copy of this process, which then ends with status 0, or 101 if it panicked.
     pub fn born(life: impl FnOnce()) -> Child {
         // SAFETY: the copy has this thread only; `life` does system calls and uses memory, whose allocator the C
         // library keeps usable across fork(2).
         match unsafe { libc::fork() } {
             0 => {
-                life();
+                let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(life));
                 // SAFETY: has no preconditions; no destructor of the parent's runs here.
-                unsafe { libc::_exit(0) }
+                unsafe { libc::_exit(if lived.is_ok() { 0 } else { 101 }) }
             }
             pid => {
                 assert!(pid > 0);
