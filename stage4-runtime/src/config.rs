@@ -18,6 +18,7 @@ pub mod resources;
 pub mod scheduling;
 pub mod seccomp;
 pub mod spec;
+mod strict;
 
 pub use fault::{Fault, Faults};
 pub use hooks::{Hook, Hooks};

@@ -9,7 +9,7 @@ mod devices;
 mod hooks;
 mod ids;
 mod linux;
-mod mounts;
+pub mod mounts;
 mod namespaces;
 mod network;
 mod process;
@@ -24,6 +24,7 @@ use super::fault::{At, Fault, Faults};
 use super::{Config, Process, Resources, Root};
 use std::fmt;
 
+pub use mounts::REPLACEABLE;
 pub use process::CAPABILITIES;
 
 /// What is about to be done, as far as it decides what has to be in the file.

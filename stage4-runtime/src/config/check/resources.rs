@@ -102,8 +102,8 @@ fn cpu(limits: &Cpu, at: At<'_>, found: &mut Findings) {
         _ => {}
     }
     realtime(limits, at, found);
-    text::list(limits.cpus.as_deref().unwrap_or_default(), PROCESSORS, &at.key("cpus"), RULE, found);
-    text::list(limits.mems.as_deref().unwrap_or_default(), PROCESSORS, &at.key("mems"), RULE, found);
+    text::cpuset(limits.cpus.as_deref().unwrap_or_default(), PROCESSORS, &at.key("cpus"), RULE, found);
+    text::cpuset(limits.mems.as_deref().unwrap_or_default(), PROCESSORS, &at.key("mems"), RULE, found);
     match limits.idle {
         Some(idle) if !(0..=1).contains(&idle) => {
             found.refuse(&at.key("idle"), format!("{idle} is not 0 or 1"), RULE)

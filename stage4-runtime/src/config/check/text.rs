@@ -48,27 +48,51 @@ pub(super) fn interface(name: &str) -> Option<&'static str> {
     }
 }
 
-/// A list of processors or memory nodes below `end`: `0-3,7`, `0-31:2/4`; empty is none.
+/// A list of processors or memory nodes below `end`: `0-3,7`; empty is none.
 pub(super) fn list(text: &str, end: u32, at: &At<'_>, rule: &'static str, found: &mut Findings) {
-    if !text.is_empty() && !text.split(',').all(|part| range(part, end)) {
+    listed(text, end, range(end), at, rule, found);
+}
+
+/// The same as cpuset(7) takes it: the numbers of a range may be thinned out, `0-31:2/4`.
+pub(super) fn cpuset(text: &str, end: u32, at: &At<'_>, rule: &'static str, found: &mut Findings) {
+    listed(text, end, thinned(end), at, rule, found);
+}
+
+fn listed(
+    text: &str,
+    end: u32,
+    sound: impl Fn(&str) -> bool,
+    at: &At<'_>,
+    rule: &'static str,
+    found: &mut Findings,
+) {
+    if !text.is_empty() && !text.split(',').all(sound) {
         let what = format!("{text:?} is no list of numbers below {end} and of ranges, such as 0-3,7");
         found.refuse(at, what, rule);
     }
 }
 
-/// lib/bitmap-str.c, bitmap_parselist(): N, N-M, N-M:USED/GROUP.
-fn range(text: &str, end: u32) -> bool {
-    let (range, pattern) =
-        text.split_once(':').map_or((text, None), |(range, pattern)| (range, Some(pattern)));
-    let patterned = pattern.is_none_or(|pattern| {
-        let parts = pattern.split_once('/').and_then(|(used, group)| Some((number(used)?, number(group)?)));
-        range.contains('-') && parts.is_some_and(|(used, group)| used <= group && group > 0)
-    });
-    let bounds = match range.split_once('-') {
-        Some((first, last)) => number(first).zip(number(last)),
-        None => number(range).map(|one| (one, one)),
-    };
-    patterned && bounds.is_some_and(|(first, last)| first <= last && last < end)
+/// N, N-M.
+fn range(end: u32) -> impl Fn(&str) -> bool {
+    move |text| {
+        let bounds = match text.split_once('-') {
+            Some((first, last)) => number(first).zip(number(last)),
+            None => number(text).map(|one| (one, one)),
+        };
+        bounds.is_some_and(|(first, last)| first <= last && last < end)
+    }
+}
+
+/// lib/bitmap-str.c, bitmap_parselist(): N-M:USED/GROUP, too.
+fn thinned(end: u32) -> impl Fn(&str) -> bool {
+    move |text| match text.split_once(':') {
+        None => range(end)(text),
+        Some((numbers, pattern)) => {
+            let parts = pattern.split_once('/').and_then(|(used, group)| number(used).zip(number(group)));
+            let sound = parts.is_some_and(|(used, group)| used <= group && group > 0);
+            numbers.contains('-') && range(end)(numbers) && sound
+        }
+    }
 }
 
 /// `str::parse` would take `+1`, too.
@@ -113,14 +137,16 @@ mod tests {
 
     #[test]
     fn config_lists_are_the_kernels() {
-        for good in ["0", "0-3,7", "0-31:2/4", "8191", "1,1,0-0"] {
-            assert!(good.split(',').all(|part| range(part, 8192)), "{good}");
+        let all = |text: &str, sound: &dyn Fn(&str) -> bool| text.split(',').all(sound);
+        for good in ["0", "0-3,7", "8191", "1,1,0-0"] {
+            assert!(all(good, &range(8192)) && all(good, &thinned(8192)), "{good}");
         }
-        for bad in [
-            "a", "-1", "1-", "3-1", "8192", "0-8192", "1:1/2", "0-3:2", "0-3:3/2", "0-3:1/0", "+1", " 1",
-            "0x1", "1-2-3",
-        ] {
-            assert!(!bad.split(',').all(|part| range(part, 8192)), "{bad}");
+        for bad in ["a", "-1", "1-", "3-1", "8192", "0-8192", "+1", " 1", "0x1", "1-2-3", "1,", ",", ""] {
+            assert!(!all(bad, &range(8192)) && !all(bad, &thinned(8192)), "{bad}");
+        }
+        assert!(all("0-31:2/4,7", &thinned(32)) && !all("0-31:2/4", &range(32)));
+        for bad in ["1:1/2", "0-3:2", "0-3:3/2", "0-3:1/0", "0-3:1/2/3"] {
+            assert!(!all(bad, &thinned(8192)), "{bad}");
         }
     }
 
