@@ -10,16 +10,23 @@
 //! | `root`, `mounts`, `devices`, `mask`, `identity`, `capabilities`, `seccomp`, … | the leaves: one kernel noun each |
 //! | `image` | OCI images, unpacked and written |
 
+pub mod beneath;
 pub mod bundle;
 pub mod config;
 pub mod conversation;
+pub mod devices;
 pub mod id;
 pub mod log;
+pub mod masks;
 mod moment;
+pub mod mounts;
 pub mod plan;
+pub mod procfs;
+pub mod root;
 pub mod seccomp;
 pub mod state;
 mod sys;
+pub mod sysctl;
 
 pub use stage1_chroot::Error;
 pub use stage1_chroot::exec::Failure;

@@ -6,3 +6,5 @@
 
 pub mod seccomp;
 pub mod socket;
+pub mod mount;
+pub mod xattr;
