@@ -11,15 +11,16 @@ fn mount(entry: Value) -> Value {
     json!({"mounts": [entry]})
 }
 
+fn bound(patch: Value) -> Value {
+    let mut entry = json!({"destination": "/a", "source": "b", "options": ["bind"]});
+    merge(&mut entry, patch);
+    mount(entry)
+}
+
 #[test]
 fn config_rules_of_mounts() {
     let ids = json!([{"containerID": 0, "hostID": 1000, "size": 10}]);
     let none = json!([{"containerID": 0, "hostID": 0, "size": 0}]);
-    let bound = |patch: Value| {
-        let mut entry = json!({"destination": "/a", "source": "b", "options": ["bind"]});
-        merge(&mut entry, patch);
-        mount(entry)
-    };
     each_is_refused(vec![
         (mount(json!({"destination": "", "type": "tmpfs"})), "mounts[0].destination", "no path"),
         (mount(json!({"destination": "/a/../b", "type": "tmpfs"})), "mounts[0].destination", "leads upwards"),
@@ -56,6 +57,17 @@ fn config_rules_of_mounts() {
             "mounts[0].uidMappings",
             "maps nothing",
         ),
+    ]);
+    each_is_taken(vec![
+        bound(json!({"options": ["rbind", "ridmap"], "uidMappings": ids, "gidMappings": ids})),
+        mount(json!({"destination": "/a", "type": "tmpfs", "options": ["tmpcopyup", "size=1m,mode=700"]})),
+        mount(json!({"destination": "/a", "options": ["remount", "ro"]})),
+    ]);
+}
+
+#[test]
+fn config_rules_of_mounts_into_proc() {
+    each_is_refused(vec![
         (mount(json!({"destination": "/proc", "type": "tmpfs"})), "mounts[0].destination", "only a proc"),
         (mount(json!({"destination": "//./proc/", "type": "tmpfs"})), "mounts[0].destination", "only a proc"),
         (bound(json!({"destination": "/proc/self/attr"})), "mounts[0].destination", "nothing is mounted"),
@@ -76,9 +88,6 @@ fn config_rules_of_mounts() {
         bound(json!({"destination": "/proc/net/dev"})),
         bound(json!({"destination": "/proc", "source": "/proc", "options": ["rbind"]})),
         bound(json!({"destination": "/process"})),
-        bound(json!({"options": ["rbind", "ridmap"], "uidMappings": ids, "gidMappings": ids})),
-        mount(json!({"destination": "/a", "type": "tmpfs", "options": ["tmpcopyup", "size=1m,mode=700"]})),
-        mount(json!({"destination": "/a", "options": ["remount", "ro"]})),
     ]);
 }
 

@@ -154,9 +154,12 @@ fn config_rules_of_the_process() {
     ]);
 }
 
+fn scheduler(patch: Value) -> Value {
+    process(json!({ "scheduler": patch }))
+}
+
 #[test]
 fn config_rules_of_scheduling() {
-    let scheduler = |patch| process(json!({ "scheduler": patch }));
     each_is_refused(vec![
         (scheduler(json!({"policy": "SCHED_ISO"})), "process.scheduler.policy", "reserved"),
         (
@@ -188,6 +191,17 @@ fn config_rules_of_scheduling() {
             "belongs to",
         ),
         (scheduler(json!({"policy": "SCHED_IDLE", "period": 1})), "process.scheduler.period", "belongs to"),
+    ]);
+    each_is_taken(vec![
+        scheduler(json!({"policy": "SCHED_OTHER", "nice": -20})),
+        scheduler(json!({"policy": "SCHED_RR", "priority": 99, "flags": ["SCHED_FLAG_RESET_ON_FORK"]})),
+        scheduler(json!({"policy": "SCHED_IDLE"})),
+    ]);
+}
+
+#[test]
+fn config_rules_of_deadlines() {
+    each_is_refused(vec![
         (
             scheduler(json!({"policy": "SCHED_DEADLINE", "runtime": 1023, "deadline": 2000})),
             "process.scheduler.runtime",
@@ -210,6 +224,13 @@ fn config_rules_of_scheduling() {
             "process.scheduler.period",
             "more than",
         ),
+    ]);
+    each_is_taken(vec![scheduler(json!({"policy": "SCHED_DEADLINE", "runtime": 1024, "deadline": 1024}))]);
+}
+
+#[test]
+fn config_rules_of_disk_priorities_and_affinities() {
+    each_is_refused(vec![
         (
             process(json!({"ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 8}})),
             "process.ioPriority.priority",
@@ -231,11 +252,5 @@ fn config_rules_of_scheduling() {
             "below 8192",
         ),
     ]);
-    each_is_taken(vec![
-        scheduler(json!({"policy": "SCHED_OTHER", "nice": -20})),
-        scheduler(json!({"policy": "SCHED_RR", "priority": 99, "flags": ["SCHED_FLAG_RESET_ON_FORK"]})),
-        scheduler(json!({"policy": "SCHED_DEADLINE", "runtime": 1024, "deadline": 1024})),
-        scheduler(json!({"policy": "SCHED_IDLE"})),
-        process(json!({"execCPUAffinity": {"initial": "0", "final": ""}})),
-    ]);
+    each_is_taken(vec![process(json!({"execCPUAffinity": {"initial": "0", "final": ""}}))]);
 }

@@ -102,11 +102,17 @@ fn cpu(limits: &Cpu, at: At<'_>, found: &mut Findings) {
         _ => {}
     }
     realtime(limits, at, found);
-    text::cpuset(limits.cpus.as_deref().unwrap_or_default(), PROCESSORS, &at.key("cpus"), RULE, found);
-    text::cpuset(limits.mems.as_deref().unwrap_or_default(), PROCESSORS, &at.key("mems"), RULE, found);
+    lists(limits, at, found);
+}
+
+fn lists(limits: &Cpu, at: At<'_>, found: &mut Findings) {
+    const RULE: &str = "config-linux.md, CPU";
+    for (name, list) in [("cpus", &limits.cpus), ("mems", &limits.mems)] {
+        text::cpuset(list.as_deref().unwrap_or_default(), PROCESSORS, &at.key(name), RULE, found);
+    }
     match limits.idle {
         Some(idle) if !(0..=1).contains(&idle) => {
-            found.refuse(&at.key("idle"), format!("{idle} is not 0 or 1"), RULE)
+            found.refuse(&at.key("idle"), format!("{idle} is not 0 or 1"), RULE);
         }
         _ => {}
     }
