@@ -7,6 +7,9 @@
 //! The kernel shows the registers, and a function of its own that takes an `int` looks at half of one: so a rule that
 //! allows all but some values allows those values, too, with anything in the upper half. Profiles should name what is
 //! allowed.
+//!
+//! Where arguments have 32 bits, a greater value equals none of them (libseccomp cuts it to 32 bits, and so has "not
+//! below 4294967296" hold for all).
 
 use super::assemble::{Assembler, Label};
 use super::program::operation;

@@ -180,12 +180,12 @@ mod tests {
     fn seccomp_jumps_arrive_at_any_distance() {
         let (one, other) = (Verdict(0x0005_0001), Verdict(0x0005_0002));
         for between in (0..20).chain(240..270).chain(500..520) {
-            for swapped in [false, true] {
+            for (swapped, last) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
                 let mut code = Assembler::default();
-                let (yes, no) = (code.answer(one), code.answer(other));
-                let (yes, no) = if swapped { (no, yes) } else { (yes, no) };
-                // Nobody comes by there.
-                (0..between).fold(no, |next, bits| code.keep(bits, next));
+                let answers = [code.answer(one), code.answer(other)];
+                let (yes, no) = if swapped { (answers[1], answers[0]) } else { (answers[0], answers[1]) };
+                // Nobody comes by there; where it ends, a copy of one of the answers is made.
+                (0..between).fold(answers[last], |next, bits| code.keep(bits, next));
                 let compare = code.compare(operation::EQUAL, 7, yes, no);
                 let start = code.load(0, compare);
                 let program = code.finish(start).unwrap();

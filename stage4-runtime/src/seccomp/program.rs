@@ -52,6 +52,17 @@ pub struct Program {
     pub overruled: Vec<Overruled>,
 }
 
+impl Program {
+    /// What its author would like to know; each a sentence for the log.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let unknown = self.unknown.iter();
+        let unknown =
+            unknown.map(|name| format!("{name:?} is no system call known here, nothing is done about it"));
+        let overruled = self.overruled.iter().map(Overruled::to_string);
+        unknown.chain(overruled).map(|what| format!("linux.seccomp: {what}"))
+    }
+}
+
 /// A rule that another one leaves nothing to decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overruled {

@@ -94,6 +94,16 @@ fn longest_way(program: &Program) -> usize {
 }
 
 #[test]
+fn seccomp_ways_stay_short_where_no_two_neighbours_agree() {
+    let even = Syscall::all().filter(|call| call.number(Arch::X86_64).is_some_and(|number| number % 2 == 0));
+    let names: Vec<String> = even.map(|call| call.name().to_owned()).collect();
+    assert!(names.len() > 150);
+    let program =
+        compile(&of_rules(Action::Allow, vec![Rule { names, ..one(Action::Errno, 1, &[]) }]), Arch::X86_64);
+    assert!(longest_way(&program.unwrap()) <= 14);
+}
+
+#[test]
 fn seccomp_profiles_by_chance_compile_to_what_they_say() {
     let all: Vec<Action> = Action::ALL.iter().copied().filter(|action| *action != Action::Notify).collect();
     for seed in 1..=40 {
@@ -176,9 +186,18 @@ fn seccomp_calls_newer_than_the_profile_do_not_exist() {
 #[test]
 fn seccomp_names_nobody_knows_are_told() {
     let json = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
-        {"names": ["raed", "read", "raed", "socketcall"], "action": "SCMP_ACT_ALLOW"}]}"#;
+        {"names": ["raed", "read", "raed", "socketcall"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["read"], "action": "SCMP_ACT_KILL"}]}"#;
     let program = compile(&profile(json), Arch::X86_64).unwrap();
     assert_eq!(program.unknown, ["raed"], "socketcall is known, if not here");
+    let warnings: Vec<String> = program.warnings().collect();
+    assert_eq!(
+        warnings,
+        [
+            "linux.seccomp: \"raed\" is no system call known here, nothing is done about it",
+            "linux.seccomp: syscalls[1] decides nothing about read: syscalls[0] does, unconditionally",
+        ]
+    );
 }
 
 #[test]
