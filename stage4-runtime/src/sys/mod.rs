@@ -4,7 +4,15 @@
 //! Invariant: every function here is safe to call with any argument; the kernel says no where it must.
 #![allow(unsafe_code, reason = "this is the room for it")]
 
-pub mod seccomp;
-pub mod socket;
+pub mod capability;
+pub mod keyctl;
+pub mod mempolicy;
 pub mod mount;
+pub mod personality;
+pub mod rights;
+pub mod schedule;
+pub mod seccomp;
+pub mod signals;
+pub mod socket;
+pub mod tty;
 pub mod xattr;
