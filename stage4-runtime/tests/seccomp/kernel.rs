@@ -124,9 +124,7 @@ fn seccomp_listener_decides_for_the_container() {
     for flags in
         [vec![], vec![Flag::Tsync], if killable { vec![Flag::WaitKillableRecv] } else { vec![Flag::Log] }]
     {
-        let json = r#"{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent",
-            "syscalls": [{"names": ["getppid"], "action": "SCMP_ACT_NOTIFY"}]}"#;
-        let program = native(&Seccomp { flags, ..profile(json) });
+        let program = native(&Seccomp { flags, ..profile(LISTENED) });
         let shared = Shared::new(2);
         let child = Child::born(|| {
             nix::sys::prctl::set_no_new_privs().unwrap();
@@ -199,33 +197,67 @@ fn seccomp_other_door_is_open_only_where_the_profile_lists_it() {
     );
 }
 
+/// What `install` says to a process that has done `before`, error and hint.
+fn told(before: fn(), program: &Program) -> String {
+    let (read, write) = std::io::pipe().unwrap();
+    let child = Child::born(|| {
+        before();
+        let error = install(program).unwrap_err();
+        let text = format!("{error}; hint: {}", error.hint().unwrap_or("none"));
+        std::io::Write::write_all(&mut &write, text.as_bytes()).unwrap();
+    });
+    drop(write);
+    let text = std::io::read_to_string(read).unwrap();
+    assert_eq!(child.end(), 0);
+    text
+}
+
+const PLAIN: &str = r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#;
+const LISTENED: &str = r#"{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent",
+    "syscalls": [{"names": ["getppid"], "action": "SCMP_ACT_NOTIFY"}]}"#;
+
 #[test]
 fn seccomp_refusals_say_what_to_do() {
-    let program = native(&profile(r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#));
-    let told = |before: fn(), program: Program| {
-        let (read, write) = std::io::pipe().unwrap();
-        let child = Child::born(|| {
-            before();
-            let error = install(&program).unwrap_err();
-            let text = format!("{error}; hint: {}", error.hint().unwrap_or("none"));
-            std::io::Write::write_all(&mut &write, text.as_bytes()).unwrap();
-        });
-        drop(write);
-        let text = std::io::read_to_string(read).unwrap();
-        assert_eq!(child.end(), 0);
-        text
-    };
     let ordinary = || {
         if nix::unistd::geteuid().is_root() {
             nix::unistd::setuid(nix::unistd::Uid::from_raw(65534)).unwrap();
         }
     };
-    let text = told(ordinary, program.clone());
+    let text = told(ordinary, &native(&profile(PLAIN)));
     assert!(text.contains("EACCES") && text.contains("noNewPrivileges"), "{text}");
     assert!(text.starts_with("seccomp(SECCOMP_SET_MODE_FILTER, 0, {len="), "{text}");
     let confined = || nix::sys::prctl::set_no_new_privs().unwrap();
-    let text = told(confined, Program { flags: 1 << 5, ..program });
+    let text = told(confined, &Program { flags: 1 << 5, ..native(&profile(PLAIN)) });
     assert!(text.contains("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") && text.contains("EINVAL"), "{text}");
+    let listened = || {
+        nix::sys::prctl::set_no_new_privs().unwrap();
+        std::mem::forget(install(&native(&profile(LISTENED))).unwrap());
+    };
+    let text = told(listened, &native(&profile(LISTENED)));
+    assert!(text.contains("EBUSY") && text.contains("there is a listener already"), "{text}");
+}
+
+#[test]
+fn seccomp_threads_that_cannot_follow_are_an_error() {
+    // A second thread with a filter of its own.
+    let divided = || {
+        let (said, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            confine(&native(&profile(PLAIN)));
+            said.send(()).unwrap();
+            std::thread::sleep(Duration::from_secs(60));
+        });
+        heard.recv().unwrap();
+        nix::sys::prctl::set_no_new_privs().unwrap();
+    };
+    let together = |json| native(&Seccomp { flags: vec![Flag::Tsync], ..profile(json) });
+    let text = told(divided, &together(PLAIN));
+    assert!(text.contains("has filters of its own") && text.contains("SECCOMP_FILTER_FLAG_TSYNC"), "{text}");
+    let text = told(divided, &together(LISTENED));
+    assert!(
+        text.contains("ESRCH") && text.contains("a thread of this process has filters of its own"),
+        "{text}"
+    );
 }
 
 /// Only errnos, so that calls by chance do nothing; `exit_group` is left out, by which the child ends.
