@@ -23,3 +23,157 @@
 //! start ─── rings, "go" ──────────────────▶ hooks startContainer
 //!   hooks poststart ◀── silence, or why not execve
 //! ```
+
+use crate::conversation::{Doorbell, Line, Word, failed};
+use crate::plan::Plan;
+use crate::rdt::{self, Membership};
+use crate::state::{Life, Lock, Place, Record, Status, Traces};
+use crate::{Error, Failure, Result, cgroup, hooks, network_devices};
+use outside::Outside;
+use stage2_namespaces::Kind;
+use stage2_namespaces::birth::{Child, Newborn, birth};
+use stage2_namespaces::nsfs::Namespace;
+use stage3_cgroups::{Group, Layout};
+use std::cell::Cell;
+use std::os::fd::OwnedFd;
+
+mod inside;
+mod joiner;
+mod outside;
+
+/// A container that is to be.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// What it will be.
+    pub plan: &'a Plan,
+    /// Its directory of state, which is new.
+    pub place: &'a Place,
+    /// What it will leave on the host.
+    pub traces: Traces,
+    /// What is known of it before it is there.
+    pub record: Record,
+    /// The control groups of the machine.
+    pub layout: &'a Layout,
+    /// When it starts.
+    pub begin: Begin,
+    /// Who gets its terminal.
+    pub console: Option<OwnedFd>,
+    /// Sockets of systemd's from descriptor 3 on, which its process keeps.
+    pub listeners: u16,
+    /// Descriptors behind them that it keeps, too (`--preserve-fds`).
+    pub preserved: u16,
+    /// Does it get a session keyring of its own?
+    pub keyring: bool,
+}
+
+/// When the process is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// When the parent says so: `run`.
+    AtOnce,
+    /// When somebody rings: `create`, and later `start`.
+    WhenRung,
+}
+
+/// A container that is created.
+#[derive(Debug)]
+pub struct Born {
+    /// Its first process.
+    pub child: Child,
+    /// By which it hears of its start, where it begins at once.
+    pub line: Line,
+    /// What is known of it now.
+    pub record: Record,
+}
+
+// ANCHOR: parent
+/// The parent's side: from the intent to a container that is created.
+///
+/// # Errors
+/// What could not be made or set. What was made until then is still there, and written down.
+pub fn create(mut order: Order<'_>, lock: Lock) -> Result<Born, Failure> {
+    let lock = Cell::new(Some(lock));
+    order.place.leave_traces(&order.traces).map_err(failed)?;
+    let group = cgroup::make(order.layout, &order.plan.cgroup).map_err(failed)?;
+    let outside = Outside::open(&order, group.as_ref()).map_err(failed)?;
+    let (line, child) = bear(&order, outside, group.as_ref(), &lock)?;
+
+    match raise(&mut order, group.as_ref(), &child, &line) {
+        Ok(()) => Ok(Born { child, line, record: order.record }),
+        Err(failure) => {
+            // Silence, for init: it ends, and is waited for.
+            drop(line);
+            child.wait().map_err(failed)?;
+            Err(failure)
+        }
+    }
+}
+
+/// From newborn to created; the order is the drawing's.
+fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Line) -> Result<(), Failure> {
+    let plan = order.plan;
+    if let Some(users) = &plan.namespaces.users {
+        users.give(child).and_then(|()| line.say(&Word::Go(Vec::new()))).map_err(failed)?;
+    }
+    let init = Life::of(child.pid.as_raw()).map_err(failed)?;
+    (order.traces.init, order.record.init) = (Some(init), Some(init));
+    order.place.leave_traces(&order.traces).map_err(failed)?;
+    line.wait_for_done()?;
+
+    // Later than the other limits: init has made and bound device files until here.
+    if let (Some(group), Some(policy)) = (group, &plan.policy) {
+        group.decide_about_devices(policy).map_err(failed)?;
+    }
+    order.record.rdt = equip(plan, init.pid).map_err(failed)?;
+    let state = order.record.state(Status::Creating);
+    hooks::run_all(&plan.hooks.prestart, &state).map_err(failed)?;
+    hooks::run_all(&plan.hooks.create_runtime, &state).map_err(failed)?;
+    line.say(&Word::Go(state)).map_err(failed)?;
+    line.wait_for_done()?;
+
+    // Released only when it can be found.
+    order.place.write(&order.record).map_err(failed)?;
+    match order.begin {
+        Begin::WhenRung => line.say(&Word::Go(Vec::new())).map_err(failed),
+        Begin::AtOnce => Ok(()),
+    }
+}
+// ANCHOR_END: parent
+
+/// What only the parent can give to init: links of the host's network, a class of the processor's cache.
+fn equip(plan: &Plan, init: i32) -> Result<Option<Membership>> {
+    if !plan.linux.net_devices.is_empty() {
+        network_devices::hand_over(&plan.linux, &Namespace::of(init, Kind::Net)?)?;
+    }
+    plan.linux.intel_rdt.as_ref().map(|asked| rdt::join(asked, plan.id.as_str(), init)).transpose()
+}
+
+/// Gives birth, directly or by a joiner. After the birth there are two of everything; each side takes its own.
+fn bear(
+    order: &Order<'_>,
+    outside: Outside,
+    group: Option<&Group>,
+    lock: &Cell<Option<Lock>>,
+) -> Result<(Line, Child), Failure> {
+    let (ours, its) = Line::pair().map_err(failed)?;
+    let doorbell = match order.begin {
+        Begin::WhenRung => Some(Doorbell::hang(order.place).map_err(failed)?),
+        Begin::AtOnce => None,
+    };
+    let joined = outside::namespaces(order).map_err(failed)?;
+    let (ours, outside) = (Cell::new(Some(ours)), Cell::new(Some(outside)));
+    let life = |newborn: Newborn| {
+        // What is the parent's: its end of the line, whose silence is news, and its lock, which would outlive it.
+        drop((ours.take(), lock.take()));
+        outside.take().map_or(1, |outside| inside::live(order, outside, &newborn, &its, doorbell.as_ref()))
+    };
+    let born = order.plan.namespaces.born;
+    let child = match joined.is_empty() {
+        true => birth(born, group.and_then(Group::cradle), life).map_err(failed)?,
+        false => joiner::bear(joined, born, life)?,
+    };
+    match ours.take() {
+        Some(ours) => Ok((ours, child)),
+        None => Err(failed(Error::refused("init took what was its parent's"))),
+    }
+}

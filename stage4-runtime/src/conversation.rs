@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 pub enum Word {
     /// Of a joiner to the parent: this is the pid of init.
     Born(i32),
-    /// Of the parent: what you waited for is done.
-    Go,
+    /// Of the parent: what you waited for is done; with the container's state, for hooks.
+    Go(Vec<u8>),
     /// Of init: what was to be done on this side is done.
     Done,
     /// Of init, and its last: this went wrong.
@@ -47,7 +47,7 @@ impl Line {
     pub fn say(&self, word: &Word) -> Result<()> {
         let packet = match word {
             Word::Born(pid) => [b"b", pid.to_string().as_bytes()].concat(),
-            Word::Go => b"g".to_vec(),
+            Word::Go(state) => [b"g", state.as_slice()].concat(),
             Word::Done => b"d".to_vec(),
             Word::Failed(failure) => {
                 let mut text = text(failure).into_bytes();
@@ -75,7 +75,7 @@ impl Line {
         let word = match packet[..length].first() {
             None => return Ok(None),
             Some(b'b') => text().parse().ok().map(Word::Born),
-            Some(b'g') => Some(Word::Go),
+            Some(b'g') => Some(Word::Go(packet[1..length].to_vec())),
             Some(b'd') => Some(Word::Done),
             Some(b'f') => parse(&text()).map(Word::Failed),
             Some(_) => None,
@@ -84,13 +84,13 @@ impl Line {
             .ok_or_else(|| Error::refused("a word on the line between parent and init was not understood"))
     }
 
-    /// Of init: waits for [`Word::Go`].
+    /// Of init: waits for [`Word::Go`], and gives the state that came with it.
     ///
     /// # Errors
     /// The other one has gone.
-    pub fn wait_for_go(&self) -> Result<()> {
+    pub fn wait_for_go(&self) -> Result<Vec<u8>> {
         match self.hear()? {
-            Some(Word::Go) => Ok(()),
+            Some(Word::Go(state)) => Ok(state),
             _ => Err(Error::refused("the runtime has gone before the container was made")),
         }
     }
@@ -164,16 +164,16 @@ impl Doorbell {
     }
 
     /// Of init: waits for somebody who says [`Word::Go`]; others only wanted to know whether we wait.
-    pub fn wait(&self) -> Result<Line> {
+    pub fn wait(&self) -> Result<(Line, Vec<u8>)> {
         loop {
             let caller = match accept(self.listener.as_fd()) {
                 Ok(caller) => Line(caller),
                 Err(Errno::EINTR | Errno::ECONNABORTED) => continue,
                 Err(errno) => return Err(Error::call("accept4(start)", errno)),
             };
-            if matches!(caller.hear(), Ok(Some(Word::Go))) {
+            if let Ok(Some(Word::Go(state))) = caller.hear() {
                 caller.say(&Word::Done)?;
-                return Ok(caller);
+                return Ok((caller, state));
             }
         }
     }

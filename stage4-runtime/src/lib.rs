@@ -11,11 +11,14 @@
 //! | `image` | OCI images, unpacked and written |
 
 pub mod beneath;
+pub mod birth;
 pub mod bundle;
 pub mod capabilities;
+pub mod cgroup;
 pub mod config;
 pub mod console;
 pub mod conversation;
+pub mod death;
 pub mod devices;
 pub mod exec;
 pub mod hooks;
@@ -40,6 +43,7 @@ pub mod schedule;
 pub mod seccomp;
 pub mod state;
 mod sys;
+mod surroundings;
 pub mod sysctl;
 
 pub use stage1_chroot::Error;

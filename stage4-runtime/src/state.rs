@@ -6,6 +6,7 @@
 
 use crate::conversation::{DOORBELL, Doorbell};
 use crate::id::ContainerId;
+use crate::rdt::Membership;
 use crate::{Error, Result};
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -13,6 +14,7 @@ use nix::fcntl::{OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
@@ -20,8 +22,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 mod life;
+pub mod traces;
 
 pub use life::{Life, Status};
+pub use traces::Traces;
 
 /// What is written down, in `state.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,10 +46,33 @@ pub struct Record {
     /// Of the configuration.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
-    /// Its control group, as it is named below the topmost one that can be seen; known before it is made.
-    pub cgroup: Option<String>,
     /// The first process; none while it is not born yet.
     pub init: Option<Life>,
+    /// Its class of the processor's cache, if it has one.
+    #[serde(default)]
+    pub rdt: Option<Membership>,
+}
+
+impl Record {
+    /// What hooks, `state` and its callers are told (runtime.md, "State").
+    pub fn state(&self, status: Status) -> Vec<u8> {
+        let pid = match (status, self.init) {
+            (Status::Stopped, _) | (_, None) => 0,
+            (_, Some(init)) => init.pid,
+        };
+        let state = json!({
+            "ociVersion": self.oci_version,
+            "id": self.id,
+            "status": status.to_string(),
+            "pid": pid,
+            "bundle": self.bundle,
+            "rootfs": self.rootfs,
+            "created": self.created,
+            "owner": self.owner,
+            "annotations": self.annotations,
+        });
+        state.to_string().into_bytes()
+    }
 }
 
 /// The directory of all containers' state.
@@ -138,6 +165,11 @@ impl Home {
         Ok(Place { path, fd })
     }
 
+    /// Is there such a container?
+    pub fn has(&self, id: &ContainerId) -> bool {
+        nix::sys::stat::fstatat(&self.fd, id.as_str(), nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
+    }
+
     /// All ids, sorted.
     pub fn ids(&self) -> Result<Vec<ContainerId>> {
         let failed = |errno| Error::call(format!("getdents({:?})", self.path), errno);
@@ -153,7 +185,8 @@ impl Home {
 
     /// Removes what is known of a container; its resources are gone already. Gone is gone: no error.
     pub fn forget(&self, id: &ContainerId, place: &Place) -> Result<()> {
-        for name in [DOORBELL, NEXT, CONFIG, RECORD] {
+        // The traces last: until then whoever comes after us can do what we did not.
+        for name in [DOORBELL, NEXT, CONFIG, RECORD, traces::TRACES] {
             place.remove(name)?;
         }
         match unlinkat(&self.fd, id.as_str(), UnlinkatFlags::RemoveDir) {
