@@ -19,6 +19,8 @@ mod identity;
 mod last_acts;
 #[path = "process/network_devices.rs"]
 mod network_devices;
+#[path = "process/relay.rs"]
+mod relay;
 #[path = "process/schedule.rs"]
 mod schedule;
 
@@ -33,6 +35,7 @@ fn main() {
         schedule::CLAIMS,
         last_acts::CLAIMS,
         console::CLAIMS,
+        relay::CLAIMS,
         hooks::CLAIMS,
         network_devices::CLAIMS,
     ]

@@ -6,6 +6,7 @@
 use crate::sys::tty;
 use crate::{Error, Result};
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -85,103 +86,139 @@ pub fn attend<T>(
 ) -> Result<Option<T>> {
     let _raw = Raw::make(input)?;
     let resizes = Resizes::watch()?;
-    let (mut size, mut input_open) = (None, true);
+    // Ours alone; the caller's own terminal is not, and stays as it is.
+    fcntl(master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+        .map_err(|errno| Error::call("fcntl(master, F_SETFL, O_NONBLOCK)", errno))?;
+    // Inward and outward.
+    let mut flows =
+        [Flow::new(input, master.as_fd(), Some(END_OF_FILE)), Flow::new(master.as_fd(), output, None)];
+    let mut size = None;
     loop {
         // At every wake: so it does not matter who reads the signal.
         follow_size(master, input, &mut size)?;
-        let ready = wait(master, input_open.then_some(input), resizes.queue.as_fd(), others)?;
-        resizes.forget();
-        if ready.input && !copy(input, master.as_fd())? {
-            input_open = false;
-            // The end of a file is a character to a terminal; the container reads it as its end.
-            write_all(master.as_fd(), &[END_OF_FILE])?;
-        }
-        if ready.master && !copy(master.as_fd(), output)? {
-            return Ok(None);
-        }
-        for other in ready.others {
+        for other in wait(&mut flows, resizes.queue.as_fd(), others)? {
             if let ControlFlow::Break(end) = news(other)? {
-                drain(master, output)?;
+                flows[1].drain()?;
                 return Ok(Some(end));
             }
+        }
+        resizes.forget();
+        if flows[1].is_over() {
+            return Ok(None);
         }
     }
 }
 
-/// ^D
-const END_OF_FILE: u8 = 4;
-
-struct Ready {
-    master: bool,
-    input: bool,
-    others: Vec<usize>,
-}
-
-fn wait(
-    master: &OwnedFd,
-    input: Option<BorrowedFd<'_>>,
-    resizes: BorrowedFd<'_>,
-    others: &[BorrowedFd<'_>],
-) -> Result<Ready> {
-    let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
-    let mut all = vec![watch(master.as_fd()), watch(resizes)];
-    all.extend(others.iter().copied().map(watch));
-    all.extend(input.map(watch));
+/// Waits, and lets both flows go on as far as they can; which of `others` can be read.
+fn wait(flows: &mut [Flow<'_>; 2], resizes: BorrowedFd<'_>, others: &[BorrowedFd<'_>]) -> Result<Vec<usize>> {
+    let mut all = vec![PollFd::new(resizes, PollFlags::POLLIN)];
+    all.extend(others.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)));
+    let first = all.len();
+    let waiting = flows.each_ref().map(Flow::waits_for);
+    all.extend(waiting.iter().flatten().cloned());
     match poll(&mut all, PollTimeout::NONE) {
         Ok(_) | Err(Errno::EINTR) => {}
         Err(errno) => return Err(Error::call("poll(terminal)", errno)),
     }
-    let ready = |place: usize| all.get(place).is_some_and(|fd| fd.any().unwrap_or(false));
-    let places = 2..2 + others.len();
-    Ok(Ready {
-        master: ready(0),
-        input: ready(places.end),
-        others: places.clone().filter(|place| ready(*place)).map(|place| place - places.start).collect(),
-    })
-}
-
-/// Passes on what can be read at once. False: nothing comes any more.
-fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<bool> {
-    let mut buffer = [0; 16 * 1024];
-    match read(from, &mut buffer) {
-        Ok(0) => Ok(false),
-        Ok(length) => write_all(to, &buffer[..length]).map(|()| true),
-        Err(Errno::EINTR | Errno::EAGAIN) => Ok(true),
-        // What a master says when nobody holds its other end.
-        Err(Errno::EIO) => Ok(false),
-        Err(errno) => Err(Error::call("read(terminal)", errno)),
-    }
-}
-
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
-    while !bytes.is_empty() {
-        match write(to, bytes) {
-            Ok(length) => bytes = &bytes[length..],
-            Err(Errno::EINTR) => (),
-            Err(Errno::EAGAIN) => {
-                let mut end = [PollFd::new(to, PollFlags::POLLOUT)];
-                match poll(&mut end, PollTimeout::NONE) {
-                    Ok(_) | Err(Errno::EINTR) => (),
-                    Err(errno) => return Err(Error::call("poll(terminal)", errno)),
-                }
+    let ready: Vec<bool> = all.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+    let mut next = first;
+    for (flow, waits) in flows.iter_mut().zip(waiting) {
+        if waits.is_some() {
+            if ready[next] {
+                flow.step()?;
             }
-            // Nobody holds the container's end: what is typed for nobody is lost, as on any terminal.
-            Err(Errno::EIO) => return Ok(()),
-            Err(errno) => return Err(Error::call("write(terminal)", errno)),
+            next += 1;
         }
     }
-    Ok(())
+    Ok((1..first).filter(|place| ready[*place]).map(|place| place - 1).collect())
 }
 
-/// What was written before the end, and no more: somebody in the background may hold the terminal for ever.
-fn drain(master: &OwnedFd, output: BorrowedFd<'_>) -> Result<()> {
-    loop {
-        let mut end = [PollFd::new(master.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut end, PollTimeout::ZERO) {
-            Ok(0) => return Ok(()),
-            Ok(_) if !copy(master.as_fd(), output)? => return Ok(()),
-            Ok(_) | Err(Errno::EINTR) => (),
-            Err(errno) => return Err(Error::call("poll(terminal)", errno)),
+/// One direction. Never more is read than has been written: so a side that does not read holds up nobody but itself,
+/// and the other direction goes on.
+struct Flow<'a> {
+    from: BorrowedFd<'a>,
+    to: BorrowedFd<'a>,
+    /// What says on the other side that this one has ended.
+    end: Option<u8>,
+    read: Vec<u8>,
+    last: u8,
+    open: bool,
+}
+
+/// ^D: a terminal knows no end of a file, but this character.
+const END_OF_FILE: u8 = 4;
+
+/// As much as a pipe takes at once where poll(2) says that it takes something (PIPE_BUF).
+const PIECE: usize = 4096;
+
+impl<'a> Flow<'a> {
+    fn new(from: BorrowedFd<'a>, to: BorrowedFd<'a>, end: Option<u8>) -> Self {
+        Flow { from, to, end, read: Vec::new(), last: b'\n', open: true }
+    }
+
+    fn is_over(&self) -> bool {
+        !self.open && self.read.is_empty()
+    }
+
+    fn waits_for(&self) -> Option<PollFd<'a>> {
+        match self.read.is_empty() {
+            false => Some(PollFd::new(self.to, PollFlags::POLLOUT)),
+            true => self.open.then(|| PollFd::new(self.from, PollFlags::POLLIN)),
+        }
+    }
+
+    fn step(&mut self) -> Result<()> {
+        if self.read.is_empty() { self.fill() } else { self.pass_on() }
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        let mut buffer = [0; PIECE];
+        match read(self.from, &mut buffer) {
+            Ok(length @ 1..) => {
+                self.read.extend(&buffer[..length]);
+                self.last = buffer[length - 1];
+            }
+            // EIO is what a master says when nobody holds its other end.
+            Ok(_) | Err(Errno::EIO) => {
+                self.open = false;
+                // In the middle of a line the first one ends the line, and only the second one the file.
+                let ends = if matches!(self.last, b'\n' | b'\r') { 1 } else { 2 };
+                self.read.extend(self.end.iter().cycle().take(ends * usize::from(self.end.is_some())));
+            }
+            Err(Errno::EINTR | Errno::EAGAIN) => (),
+            Err(errno) => return Err(Error::call("read(terminal)", errno)),
+        }
+        Ok(())
+    }
+
+    fn pass_on(&mut self) -> Result<()> {
+        match write(self.to, &self.read) {
+            Ok(length) => drop(self.read.drain(..length)),
+            Err(Errno::EINTR | Errno::EAGAIN) => (),
+            // Nobody holds the container's end: what is typed for nobody is lost, as on any terminal.
+            Err(Errno::EIO) => self.read.clear(),
+            Err(errno) => return Err(Error::call("write(terminal)", errno)),
+        }
+        Ok(())
+    }
+
+    /// What was written before the end, and no more: somebody in the background may hold the terminal for ever.
+    fn drain(&mut self) -> Result<()> {
+        loop {
+            match self.read.is_empty() {
+                false => self.pass_on()?,
+                true => {
+                    let mut end = [PollFd::new(self.from, PollFlags::POLLIN)];
+                    match poll(&mut end, PollTimeout::ZERO) {
+                        Ok(0) => return Ok(()),
+                        Ok(_) | Err(Errno::EINTR) => self.fill()?,
+                        Err(errno) => return Err(Error::call("poll(terminal)", errno)),
+                    }
+                }
+            }
+            if self.is_over() {
+                return Ok(());
+            }
         }
     }
 }

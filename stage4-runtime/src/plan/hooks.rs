@@ -3,6 +3,7 @@
 //! No kernel calls; config.md, "POSIX-platform Hooks". Book: "Hooks" (`hooks`).
 //! Invariant: pure; arguments and environment are exactly those of the file.
 
+use super::process::show;
 use crate::config::fault::{At, Fault};
 use crate::config::{Hook, Hooks};
 use serde::Serialize;
@@ -48,24 +49,27 @@ impl fmt::Display for Moment {
 }
 
 /// One command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HookPlan {
     /// When it runs.
     pub moment: Moment,
     /// Its place in the list of that moment.
     pub index: usize,
     /// The executable, an absolute path.
+    #[serde(serialize_with = "show::one")]
     pub path: CString,
     /// argv; without any in the file, the path alone.
+    #[serde(serialize_with = "show::list")]
     pub arguments: Vec<CString>,
     /// envp.
+    #[serde(serialize_with = "show::list")]
     pub environment: Vec<CString>,
     /// When it is ended by force.
     pub timeout: Option<Duration>,
 }
 
 /// The six lists.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct HooksPlan {
     /// See [`Moment::Prestart`].
     pub prestart: Vec<HookPlan>,

@@ -6,7 +6,7 @@
 pub mod capabilities;
 pub mod list;
 pub mod scheduling;
-mod show;
+pub(super) mod show;
 
 use crate::config::Linux;
 use crate::config::fault::{At, Fault};
@@ -135,7 +135,10 @@ impl ProcessPlan {
 
     /// Does nobody say where the user is at home?
     pub fn is_homeless(&self) -> bool {
-        !self.environment.iter().any(|variable| variable.to_bytes().starts_with(b"HOME="))
+        let said = |variable: &CString| {
+            variable.to_bytes().strip_prefix(b"HOME=").is_some_and(|home| !home.is_empty())
+        };
+        !self.environment.iter().any(said)
     }
 }
 

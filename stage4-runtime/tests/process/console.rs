@@ -5,17 +5,14 @@ use nix::mount::{MsFlags, mount};
 use nix::pty::openpty;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::{SFlag, fstat};
-use nix::sys::termios::{LocalFlags, tcgetattr};
-use nix::unistd::{alarm, read, write};
+use nix::unistd::{alarm, read};
+use stage2_namespaces::Kinds;
 use stage2_namespaces::birth::{Child, birth};
 use stage2_namespaces::mount::{Incoming, PrivateMounts};
-use stage2_namespaces::{Kind, Kinds};
-use stage4_runtime::Failure;
-use stage4_runtime::console::{Console, relay, socket};
+use stage4_runtime::console::{Console, socket};
 use stage4_runtime::last_acts::{Means, OwnFiles, Who, leave};
 use stage4_runtime::plan::process::TerminalPlan;
 use std::fs;
-use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -26,9 +23,6 @@ pub const CLAIMS: &[Claim] = &[
     ("console_needs_a_devpts", needs_a_devpts),
     ("console_socket_brings_one_terminal_and_its_name", brings_one),
     ("console_socket_of_a_long_path_is_reached", long_path),
-    ("console_relay_passes_on_both_ways_and_follows_the_size", relays),
-    ("console_relay_sets_the_callers_terminal_right_again", sets_right),
-    ("console_relay_passes_on_what_was_written_before_the_end", drains),
 ];
 
 const SIZE: TerminalPlan = TerminalPlan { size: Some((33, 77)) };
@@ -186,117 +180,4 @@ fn long_path() {
     let pty = openpty(None, None).unwrap();
     socket::send(connection.as_fd(), pty.master.as_fd(), "/dev/ptmx").unwrap();
     assert!(socket::receive(accepted.as_fd()).is_ok());
-}
-
-/// The caller's terminal `user` and the container's `pty`; in between a process that attends.
-fn attended(user: &nix::pty::OpenptyResult, pty: &nix::pty::OpenptyResult) -> Child {
-    birth(Kinds::NONE.with(Kind::Ipc, false), None, |_| {
-        alarm::set(10);
-        // Its copies of the ends that others hold.
-        let slave = user.slave.as_fd();
-        match relay::attend::<()>(&pty.master, (slave, slave), &[], |_| Ok(ControlFlow::Continue(()))) {
-            Ok(_) => 0,
-            Err(error) => tell(&Failure { status: 1, error }),
-        }
-    })
-    .unwrap()
-}
-
-fn until(master: &OwnedFd, wanted: &str) -> String {
-    let mut said = String::new();
-    let mut buffer = [0; 256];
-    while !said.contains(wanted) {
-        let length = read(master, &mut buffer).unwrap();
-        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
-    }
-    said
-}
-
-fn winsize(rows: u16, columns: u16) -> nix::pty::Winsize {
-    nix::pty::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
-}
-
-fn stty_size(slave: &OwnedFd) -> String {
-    let output =
-        std::process::Command::new("stty").arg("size").stdin(slave.try_clone().unwrap()).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = std::time::Instant::now();
-    while !done() {
-        assert!(begun.elapsed().as_secs() < 8, "not within eight seconds: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-}
-
-fn relays() {
-    let user = openpty(Some(&winsize(24, 80)), None).unwrap();
-    let pty = openpty(Some(&winsize(1, 1)), None).unwrap();
-    let child = attended(&user, &pty);
-    eventually("the first size", || stty_size(&pty.slave) == "24 80");
-    write(&user.master, b"typed\r").unwrap();
-    let mut buffer = [0; 64];
-    let length = read(&pty.slave, &mut buffer).unwrap();
-    assert_eq!(&buffer[..length], b"typed\n");
-    write(&pty.slave, b"written\n").unwrap();
-    assert!(until(&user.master, "written").contains("typed"), "the container's terminal echoes");
-    // The caller's window changes: whoever attends it is not in its session, and is told by name.
-    let resized = std::process::Command::new("stty")
-        .args(["rows", "50", "cols", "132"])
-        .stdin(user.slave.try_clone().unwrap())
-        .status()
-        .unwrap();
-    assert!(resized.success());
-    child.signal(libc_sigwinch()).unwrap();
-    eventually("the new size", || stty_size(&pty.slave) == "50 132");
-    child.signal(nix::sys::signal::Signal::SIGTERM as i32).unwrap();
-    child.wait().unwrap();
-}
-
-fn libc_sigwinch() -> i32 {
-    nix::sys::signal::Signal::SIGWINCH as i32
-}
-
-fn sets_right() {
-    let user = openpty(None, None).unwrap();
-    let cooked = |slave: &OwnedFd| tcgetattr(slave).unwrap().local_flags.contains(LocalFlags::ICANON);
-    let master = {
-        let pty = openpty(None, None).unwrap();
-        let child = attended(&user, &pty);
-        eventually("raw", || !cooked(&user.slave));
-        // The container ends: nobody but the one who attends holds anything of its terminal.
-        drop(pty.slave);
-        write(&user.master, b"x").unwrap();
-        (pty.master, child)
-    };
-    // It holds a copy of the slave as well, from its birth: so it is ended by its own news.
-    master.1.signal(nix::sys::signal::Signal::SIGTERM as i32).unwrap();
-    master.1.wait().unwrap();
-    let _raw = relay::Raw::make(user.slave.as_fd()).unwrap();
-    assert!(!cooked(&user.slave));
-    drop(_raw);
-}
-
-fn drains() {
-    let (pty, out) = (openpty(None, None).unwrap(), nix::unistd::pipe().unwrap());
-    let (news, told) = nix::unistd::pipe().unwrap();
-    let (never, _held) = nix::unistd::pipe().unwrap();
-    write(&pty.slave, b"last words").unwrap();
-    write(&told, b"!").unwrap();
-    // Both are ready at once, and the news would be enough to end it.
-    let ends = (never.as_fd(), out.1.as_fd());
-    let end =
-        relay::attend(&pty.master, ends, &[news.as_fd()], |place| Ok(ControlFlow::Break(place))).unwrap();
-    assert_eq!(end, Some(0));
-    let mut buffer = [0; 64];
-    let length = read(&out.0, &mut buffer).unwrap();
-    assert_eq!(&buffer[..length], b"last words");
-    // And when nobody holds the container's end any more, it ends by itself, with nothing to say.
-    write(&pty.slave, b"more").unwrap();
-    drop(pty.slave);
-    let nothing = relay::attend::<()>(&pty.master, ends, &[], |_| unreachable!()).unwrap();
-    assert!(nothing.is_none());
-    let length = read(&out.0, &mut buffer).unwrap();
-    assert_eq!(&buffer[..length], b"more");
 }

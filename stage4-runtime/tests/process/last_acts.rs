@@ -71,6 +71,8 @@ fn listening() {
 fn environment() {
     let process = r#"{"args":["env"],"env":["A=1","PATH=/bin:/usr/bin","B=","A=2","HOME=/x"]}"#;
     assert_eq!(Ground::default().run(&plan("", process)).said(), "A=2\nPATH=/bin:/usr/bin\nB=\nHOME=/x");
+    let empty = r#"{"args":["env"],"env":["HOME=","PATH=/bin:/usr/bin"],"user":{"uid":4242,"gid":0}}"#;
+    assert_eq!(Ground::default().run(&plan("", empty)).said(), "PATH=/bin:/usr/bin\nHOME=/");
 }
 
 fn home() {
