@@ -24,10 +24,11 @@ use crate::sys::mount::{Change, Reach, mount_setattr};
 use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{Mode, SFlag, fstat, makedev};
 use stage2_namespaces::Rootfs;
 use stage3_cgroups::{Group, Layout};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Everything of the host that the container's mounts are made of.
@@ -39,6 +40,32 @@ pub struct Sources {
     pub(super) devices: Vec<Option<Tree>>,
     pub(super) null: Option<Tree>,
     owners: Owners,
+    room: Room,
+}
+
+/// Descriptors that are left for everything else: pipes, namespaces, the state.
+const SPARE: u64 = 64;
+
+/// How many descriptors sources may take: each lasts from here to its place in the list.
+#[derive(Debug)]
+struct Room {
+    limit: u64,
+    full: bool,
+}
+
+impl Room {
+    fn measure() -> Result<Self> {
+        let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)
+            .map_err(|errno| Error::call("getrlimit(RLIMIT_NOFILE)", errno))?;
+        Ok(Room { limit: soft.saturating_sub(SPARE), full: false })
+    }
+
+    /// A descriptor is the lowest number that is free: so a high one says that there are few left.
+    fn watch(&mut self, tree: &Tree) {
+        if let Tree::Ready(fd) = tree {
+            self.full |= fd.as_raw_fd() as u64 >= self.limit;
+        }
+    }
 }
 
 const NULL: &str = "/dev/null";
@@ -63,6 +90,7 @@ impl Sources {
             devices: Vec::with_capacity(devices.nodes.len()),
             null: if masks.masked.is_empty() { None } else { Some(device(Path::new(NULL), &null())?) },
             owners: Owners::default(),
+            room: Room::measure()?,
         };
         for mount in mounts {
             let tree = sources.bind(mount)?;
@@ -81,7 +109,12 @@ impl Sources {
 
     fn bind(&mut self, mount: &Mount) -> Result<Option<Tree>> {
         let What::Bind(bind) = &mount.what else { return Ok(None) };
+        if self.room.full {
+            // init opens the rest when it is their turn, and the ones before have been closed.
+            return Ok(Some(Tree::Later(bind.source.clone())));
+        }
         let tree = Tree::open(&bind.source, reach(bind.deep)).map_err(|error| in_mount(error, mount))?;
+        self.room.watch(&tree);
         if let Tree::Ready(fd) = &tree {
             self.ready(fd.as_fd(), mount, bind)?;
         }

@@ -10,7 +10,7 @@ use stage2_namespaces::idmap::{Extent, IdMap};
 use stage2_namespaces::mount::{Incoming, PrivateMounts};
 use stage2_namespaces::users::Users;
 use stage2_namespaces::{Kind, Kinds};
-use stage3_cgroups::Layout;
+use stage3_cgroups::{Group, Layout};
 use stage4_runtime::config::Config;
 use stage4_runtime::mounts::{Sources, mount_all};
 use stage4_runtime::plan::root::{Root, Way};
@@ -65,6 +65,7 @@ pub struct Plans {
     pub devices: Devices,
     pub masks: Masks,
     pub sysctls: Vec<plan::sysctl::Sysctl>,
+    pub group: Option<Group>,
 }
 
 /// From the parts of a config.json that differ; proc and a tmpfs on /dev are mounted first.
@@ -89,7 +90,14 @@ pub fn plans(bundle: &Bundle, config: &Value) -> Result<Plans> {
     let root = Root::of(&config, bundle.path(), Way::Pivot)?;
     let mounts = plan::mounts::of(&config, &root, bundle.path())?;
     let devices = Devices::of(&config, &mounts, false)?;
-    Ok(Plans { devices, masks: Masks::of(&config)?, sysctls: plan::sysctl::of(&config)?, root, mounts })
+    Ok(Plans {
+        devices,
+        masks: Masks::of(&config)?,
+        sysctls: plan::sysctl::of(&config)?,
+        root,
+        mounts,
+        group: None,
+    })
 }
 
 /// Runs `look` as the container's process would run; what went wrong before it, as the text of the error.
@@ -114,7 +122,13 @@ pub fn inside_as(
 pub fn planned(plans: Plans, users: Option<Users>, look: impl FnOnce()) -> Result<(), String> {
     let text = |error: stage4_runtime::Error| format!("{error}; {}", error.hint().unwrap_or_default());
     let layout = Layout::read().unwrap();
-    let sources = Sources::open(&plans.root, &plans.mounts, &plans.devices, &plans.masks, (&layout, None));
+    let sources = Sources::open(
+        &plans.root,
+        &plans.mounts,
+        &plans.devices,
+        &plans.masks,
+        (&layout, plans.group.as_ref()),
+    );
     let mut sources = Some(sources.map_err(text)?);
     let ((go_read, go_write), (told_read, told_write)) = (pipe().unwrap(), pipe().unwrap());
     let kinds = [Kind::Mnt, Kind::Pid, Kind::Net, Kind::Ipc, Kind::Cgroup].into_iter();

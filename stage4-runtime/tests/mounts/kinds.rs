@@ -4,8 +4,9 @@
 //! Invariant: what is mounted is the container's own: its processes, its network, its queues, its groups.
 
 use crate::Claim;
-use crate::ground::{Bundle, at, inside, is_root, seen};
+use crate::ground::{Bundle, at, inside, is_root, planned, plans, seen};
 use serde_json::json;
+use stage3_cgroups::{Base, Group, Layout};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
@@ -13,6 +14,8 @@ pub const CLAIMS: &[Claim] = &[
     ("mounts_of_the_specifications_default_are_all_there", default),
     ("mounts_of_files_make_files_and_of_directories_directories", made),
     ("mounts_of_control_groups_show_the_containers_own", cgroup),
+    ("mounts_of_control_groups_are_those_of_the_containers_group", group),
+    ("mounts_of_control_groups_on_version_2_alone", version_2),
     ("mounts_of_an_overlay_may_have_long_options", overlay),
     ("mounts_by_relative_destination_are_below_the_root", relative),
     ("mounts_of_what_is_not_there_are_errors", missing),
@@ -174,4 +177,72 @@ fn empty() {
     })
     .unwrap();
     assert_eq!(fs::read_dir(bundle.image("dev")).unwrap().count(), 0, "what is in /dev is in the tmpfs");
+}
+
+const CGROUP: &str = "/sys/fs/cgroup";
+
+fn cgroup_config(namespace: bool) -> serde_json::Value {
+    let mount = json!([{"destination": "/sys", "type": "sysfs"}, {"destination": CGROUP, "type": "cgroup", "options": ["nosuid"]}]);
+    let namespaces = if namespace { json!([{"type": "cgroup"}]) } else { json!([]) };
+    json!({"more": mount, "linux": {"namespaces": namespaces}})
+}
+
+fn group() {
+    if !is_root() {
+        return;
+    }
+    let layout = Layout::read().unwrap();
+    let name = format!("stage4-mounts-{}", std::process::id()).parse().unwrap();
+    let Ok(group) = Group::create(&layout, Base::Here, &name, &[]) else {
+        return observe::skip::skip("stage4", "no control group can be made here");
+    };
+    let alone = layout.kind() == stage3_cgroups::layout::Kind::V2;
+    let identity = |path: &std::path::Path| fs::metadata(path).map(|stat| (stat.dev(), stat.ino())).unwrap();
+    let places: Vec<_> = group
+        .places()
+        .iter()
+        .map(|place| {
+            let name = place.hierarchy.mount.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, place.hierarchy.controllers.clone(), identity(place.directory.path()))
+        })
+        .collect();
+    let bundle = Bundle::new();
+    let mut plans = plans(&bundle, &cgroup_config(false)).unwrap();
+    plans.group = Some(Group::open(&layout, Base::Here, &name).unwrap());
+    let seen = planned(plans, None, || {
+        for (name, controllers, group) in places.iter().filter(|_| !alone) {
+            assert_eq!(identity(&std::path::Path::new(CGROUP).join(name)), *group, "{name}");
+            for controller in controllers.iter().filter(|one| *one != name && name != "unified") {
+                assert_eq!(
+                    fs::read_link(format!("{CGROUP}/{controller}")).unwrap().to_str(),
+                    Some(name.as_str())
+                );
+            }
+        }
+    });
+    group.delete(std::time::Duration::from_secs(5)).unwrap();
+    seen.unwrap();
+}
+
+fn version_2() {
+    if !is_root() {
+        return;
+    }
+    crate::ground::apart(|| {
+        use stage2_namespaces::mount::{Incoming, PrivateMounts};
+        PrivateMounts::unshare(Incoming::Refused).unwrap();
+        let mount = std::process::Command::new("mount").args(["-t", "cgroup2", "none", CGROUP]).status();
+        if !mount.unwrap().success() || Layout::read().unwrap().kind() != stage3_cgroups::layout::Kind::V2 {
+            return observe::skip::skip("stage4", "no hierarchy of version 2 can be mounted here");
+        }
+        let bundle = Bundle::new();
+        inside(&bundle, &cgroup_config(false), || {
+            assert_eq!(
+                (at(CGROUP).kind.as_str(), at(CGROUP).options.join(",").as_str()),
+                ("cgroup2", "rw,nosuid,relatime")
+            );
+        })
+        .unwrap();
+        inside(&bundle, &cgroup_config(true), || assert_eq!(at(CGROUP).root, "/")).unwrap();
+    });
 }

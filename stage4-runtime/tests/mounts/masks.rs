@@ -12,6 +12,7 @@ use std::os::unix::fs::symlink;
 pub const CLAIMS: &[Claim] = &[
     ("masks_cover_files_and_directories", cover),
     ("masks_cve_2025_31133_the_image_has_no_say_in_what_covers", null),
+    ("masks_are_no_peers_of_a_shared_dev_of_the_host", peers),
     ("masks_make_paths_read_only_all_the_way_down", readonly),
     ("masks_hold_in_a_user_namespace", in_user_namespace),
     ("sysctls_are_written_in_the_containers_namespaces", sysctls),
@@ -75,11 +76,11 @@ fn readonly() {
     fs::create_dir_all(bundle.image("data/below")).unwrap();
     fs::write(bundle.image("etc/issue"), "").unwrap();
     let config = json!({
-        "more": [{"destination": "/data/below", "type": "tmpfs"}],
+        "more": [{"destination": "/data/below", "type": "tmpfs"}, {"destination": "/data/deep", "type": "tmpfs"}],
         "linux": {"readonlyPaths": ["/proc/sys", "/etc/issue", "/data", "/proc/none"], "maskedPaths": ["/data/below"]},
     });
     inside(&bundle, &config, || {
-        for file in ["/proc/sys/kernel/hostname", "/etc/issue", "/data/x", "/data/below/x"] {
+        for file in ["/proc/sys/kernel/hostname", "/etc/issue", "/data/x", "/data/below/x", "/data/deep/x"] {
             let error =
                 fs::OpenOptions::new().write(true).create(true).truncate(false).open(file).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EROFS), "{file}");
@@ -132,4 +133,25 @@ fn sysctls() {
         let error = inside(&bundle, &json!({"linux": {"sysctl": {name: value}}}), || ()).unwrap_err();
         assert!(error.contains(&format!("linux.sysctl[\"{name}\"]")), "{error}");
     }
+}
+
+fn peers() {
+    if !is_root() {
+        return;
+    }
+    crate::ground::apart(|| {
+        use stage2_namespaces::mount::{Incoming, PrivateMounts, Propagation};
+        PrivateMounts::unshare(Incoming::Refused).unwrap();
+        // As systemd has it.
+        Propagation::Shared.apply().unwrap();
+        let bundle = Bundle::new();
+        fs::write(bundle.image("key"), "secret").unwrap();
+        std::os::unix::fs::chown(bundle.image(""), Some(100_000), Some(100_000)).unwrap();
+        let config = json!({"linux": {"maskedPaths": ["/key"]}});
+        inside(&bundle, &config, || assert_eq!(at("/key").peers, "")).unwrap();
+        inside_as(&bundle, &config, Some(users(100_000, 65536)), || {
+            assert!(seen().iter().all(|line| !line.peers.contains("shared:")), "{:?}", seen());
+        })
+        .unwrap();
+    });
 }

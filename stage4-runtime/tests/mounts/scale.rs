@@ -4,12 +4,15 @@
 //! Invariant: calls are counted, never time.
 
 use crate::Claim;
-use crate::ground::{Bundle, inside, is_root, seen};
+use crate::ground::{Bundle, apart, inside, is_root, seen};
 use serde_json::json;
 use std::process::Command;
 
-pub const CLAIMS: &[Claim] =
-    &[("mounts_five_hundred_are_made", five_hundred), ("mounts_each_cost_the_same_few_calls", linear)];
+pub const CLAIMS: &[Claim] = &[
+    ("mounts_five_hundred_are_made", five_hundred),
+    ("mounts_may_be_more_than_descriptors", descriptors),
+    ("mounts_each_cost_the_same_few_calls", linear),
+];
 
 /// What this program is told to be the process that is counted.
 pub const MANY: &str = "mount-many";
@@ -70,4 +73,24 @@ fn linear() {
     let (none, few, many) = (count(0), count(20), count(220));
     assert_eq!(many - few, 10 * (few - none), "each mount costs the same");
     assert_eq!(few - none, 20 * 4, "open_tree, mount_setattr, openat2, move_mount");
+}
+
+fn descriptors() {
+    if !is_root() {
+        return;
+    }
+    apart(|| {
+        use nix::sys::resource::{Resource, setrlimit};
+        setrlimit(Resource::RLIMIT_NOFILE, 128, 128).unwrap();
+        let bundle = Bundle::new();
+        let bind = |number| json!({"destination": format!("/m{number}"), "source": "outside", "options": ["bind", "ro"]});
+        inside(&bundle, &json!({"more": (0..300).map(bind).collect::<Vec<_>>()}), || {
+            let seen = seen();
+            assert_eq!(seen.len(), 303);
+            assert!(
+                seen.iter().filter(|line| line.target.starts_with("/m")).all(|line| line.options[0] == "ro")
+            );
+        })
+        .unwrap();
+    });
 }
