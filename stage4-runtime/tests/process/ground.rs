@@ -28,7 +28,7 @@ pub fn skip(reason: &str) {
 
 /// Can only root show it? Then says so to others.
 pub fn needs_root() -> bool {
-    let root = nix::unistd::geteuid().is_root();
+    let root = is_root();
     if !root {
         observe::skip::skip_for(
             observe::skip::Runner::Root,
@@ -99,11 +99,12 @@ impl Ground {
             before();
             let proc = directory("/proc");
             let root = directory("/");
-            let files = if self.users { OwnFiles::open_while_alone } else { OwnFiles::open };
+            let users = self.users || !id_is_mapped_to_itself();
+            let files = if users { OwnFiles::open_while_alone } else { OwnFiles::open };
             let means = files(proc.as_fd(), plan).map(|files| Means {
                 who: self.who,
                 keyring: self.keyring,
-                own_users: self.users,
+                own_users: users,
                 root: root.as_fd(),
                 proc: proc.as_fd(),
                 files,
@@ -127,12 +128,20 @@ pub fn tell(failure: &Failure) -> u8 {
     failure.status
 }
 
+/// An ordinary user is root only in a user namespace of his own.
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
 /// Runs `life` in a process, in a user namespace whose ids 0 to 65535 are those from 100000 on, if asked; what it says.
+///
+/// For an ordinary user it is always one, whose root he is himself.
 pub fn said_by(users: bool, life: impl FnOnce() -> u8) -> Outcome {
+    let users = users || !is_root();
     let (read, write) = pipe2(OFlag::O_CLOEXEC).unwrap();
     let (go, gone) = pipe2(OFlag::O_CLOEXEC).unwrap();
     let kinds = Kinds::NONE.with(Kind::User, users);
-    let ids = mapped(0, 100_000, 65_536);
+    let ids = if is_root() { mapped(0, 100_000, 65_536) } else { Users::root_is_me() };
     let child = birth(kinds, None, |_: Newborn| {
         alarm::set(10);
         dup2_stdout(&write).unwrap();
@@ -152,6 +161,12 @@ pub fn said_by(users: bool, life: impl FnOnce() -> u8) -> Outcome {
     let mut said = String::new();
     File::from(read).read_to_string(&mut said).unwrap();
     Outcome { status: child.wait().unwrap(), said }
+}
+
+/// Are we in the first user namespace, or one like it?
+fn id_is_mapped_to_itself() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    map.split_whitespace().take(2).eq(["0", "0"])
 }
 
 /// The same map for users and groups.

@@ -1,12 +1,16 @@
 //! What it inherits and what not, where it is, and what it is executed with.
 
-use crate::ground::{Claim, Ground, directory, line, needs_root, plan};
+use crate::ground::{Claim, Ground, directory, line, mapped, needs_root, plan, said_by, tell};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::prctl::get_dumpable;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::Mode;
+use stage2_namespaces::birth::birth;
+use stage2_namespaces::nsfs::Namespace;
+use stage2_namespaces::{Kind, Kinds};
 use stage4_runtime::exec;
-use stage4_runtime::last_acts::Who;
+use stage4_runtime::identity::become_root_if_there_is_one;
+use stage4_runtime::last_acts::{Means, OwnFiles, Who, leave};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -20,6 +24,7 @@ pub const CLAIMS: &[Claim] = &[
     ("last_acts_find_the_home_in_the_roots_own_passwd", home),
     ("last_acts_leave_no_ignored_or_blocked_signal", signals),
     ("last_acts_are_done_by_a_process_nobody_may_look_into", undumpable),
+    ("last_acts_of_a_visitor_write_to_files_opened_before_it_joined", visits),
     ("last_acts_enter_the_directory", enters),
     ("last_acts_make_the_directory_of_init_and_not_of_a_visitor", makes),
     ("last_acts_refuse_a_directory_behind_a_link_of_proc", refuses_magic),
@@ -71,8 +76,6 @@ fn listening() {
 fn environment() {
     let process = r#"{"args":["env"],"env":["A=1","PATH=/bin:/usr/bin","B=","A=2","HOME=/x"]}"#;
     assert_eq!(Ground::default().run(&plan("", process)).said(), "A=2\nPATH=/bin:/usr/bin\nB=\nHOME=/x");
-    let empty = r#"{"args":["env"],"env":["HOME=","PATH=/bin:/usr/bin"],"user":{"uid":4242,"gid":0}}"#;
-    assert_eq!(Ground::default().run(&plan("", empty)).said(), "PATH=/bin:/usr/bin\nHOME=/");
 }
 
 fn home() {
@@ -86,6 +89,11 @@ fn home() {
         environment.last().unwrap().to_str().unwrap().to_owned()
     };
     assert_eq!(of(5), "HOME=/", "no file");
+    // An empty one is none, as other runtimes have it.
+    let empty = plan("", r#"{"env":["HOME=","A=1"]}"#);
+    let environment = exec::environment(&empty, directory("/").as_fd(), 0).unwrap();
+    assert_eq!(environment.iter().filter(|variable| variable.to_bytes().starts_with(b"HOME=/")).count(), 1);
+    assert_eq!(environment.len(), 2);
     fs::write(etc.join("passwd"), "root:x:0:0::/r:/bin/sh\nme:x:5:5::/home/me:/bin/sh\n").unwrap();
     assert_eq!((of(0), of(5), of(6)), ("HOME=/r".into(), "HOME=/home/me".into(), "HOME=/".into()));
     // A link leads to a file of the root, never of the host.
@@ -130,6 +138,55 @@ fn undumpable() {
             plan("test -r /proc/self/environ && cat /proc/self/environ >/dev/null && echo again", &process);
         assert_eq!(ground.run_with(&plan, || (), &mut look).said(), "false\nagain");
     }
+}
+
+fn visits() {
+    if !needs_root() {
+        return;
+    }
+    // Somebody else's user namespace, and somebody in it.
+    let (ready, born) = nix::unistd::pipe().unwrap();
+    let (stay, end) = nix::unistd::pipe().unwrap();
+    let users = mapped(0, 100_000, 65_536);
+    let host = birth(Kinds::NONE.with(Kind::User, true), None, |_| {
+        nix::unistd::alarm::set(10);
+        nix::unistd::write(&born, b"!").unwrap();
+        nix::unistd::read(&stay, &mut [0]).unwrap();
+        0
+    })
+    .unwrap();
+    users.give(&host).unwrap();
+    nix::unistd::read(&ready, &mut [0]).unwrap();
+    let there = Namespace::of(host.pid.as_raw(), Kind::User).unwrap();
+    let script = "cat /proc/self/oom_score_adj /proc/self/uid_map; id -u";
+    let plan = plan(script, r#"{"oomScoreAdj":222,"user":{"uid":7,"gid":7}}"#);
+    let outcome = said_by(false, || {
+        let (proc, root) = (directory("/proc"), directory("/"));
+        nix::sys::prctl::set_dumpable(false).unwrap();
+        let files = OwnFiles::open(proc.as_fd(), &plan).unwrap();
+        nix::sched::setns(&there, nix::sched::CloneFlags::CLONE_NEWUSER).unwrap();
+        become_root_if_there_is_one().unwrap();
+        // Afterwards they could not be opened any more.
+        assert!(OwnFiles::open(proc.as_fd(), &plan).is_err());
+        let means = Means {
+            who: Who::Visitor,
+            keyring: None,
+            own_users: true,
+            root: root.as_fd(),
+            proc: proc.as_fd(),
+            files,
+            terminal: None,
+            listeners: 0,
+            preserved: 0,
+            filter: &mut || Ok(()),
+        };
+        let Err(failure) = leave(&plan, means, || Ok(()));
+        tell(&failure)
+    });
+    nix::unistd::write(&end, b"!").unwrap();
+    host.wait().unwrap();
+    let words: Vec<&str> = outcome.said().split_whitespace().collect();
+    assert_eq!(words, ["222", "0", "100000", "65536", "7"]);
 }
 
 fn enters() {
