@@ -166,6 +166,9 @@ fn failed(path: &Path, errno: Errno) -> Error {
 fn not_made(path: &Path, errno: Errno) -> Error {
     let error = Error::call(format!("mkdirat([root], {path:?}, 0755)"), errno);
     match errno {
+        Errno::ENOENT => {
+            error.with_hint("nobody makes files there: /proc and /sys have those that the kernel has")
+        }
         Errno::EROFS => {
             error.with_hint("the file system there is read-only: make the mount point beforehand")
         }

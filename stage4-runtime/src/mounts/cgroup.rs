@@ -117,8 +117,9 @@ impl Hierarchy {
                 .with_hint("one mount of the type cgroup is enough")
         })?;
         let tree = tree.take(Reach::Top)?;
-        let change =
-            Change { set: asked.set, clear: asked.clear, propagation: libc::MS_PRIVATE, users: None };
+        // `rw` is for "not ro", as with other mounts of the host's.
+        let clear = asked.clear & !libc::MOUNT_ATTR_RDONLY;
+        let change = Change { set: asked.set, clear, propagation: libc::MS_PRIVATE, users: None };
         mount_setattr(tree.as_fd(), Reach::Top, change).map_err(|errno| {
             Error::call(format!("mount_setattr(<cgroup {}>, {:#x})", self.name, asked.set), errno)
                 .with_hint("the host's mount has attributes that a user namespace cannot take away")

@@ -103,7 +103,8 @@ impl FileSystem {
     /// subtypes (`fuse.sshfs`) nor these flags.
     pub fn needs_mount(&self) -> bool {
         let long = |one: &Datum| one.value.as_ref().is_some_and(|value| value.len() > LONGEST);
-        self.legacy != 0
+        // What fsconfig(2) has to complain about is read by us, and never gets into the kernel's log: it is silent.
+        self.legacy & !libc::MS_SILENT != 0
             || self.kind.contains('.')
             || self.data.iter().any(long)
             || self.source.as_ref().is_some_and(|source| source.len() > LONGEST)
@@ -222,7 +223,8 @@ fn map(mappings: &[IdMapping]) -> Result<IdMap, Fault> {
 fn file_system(config: &Config, mount: &config::Mount, options: &Options) -> FileSystem {
     let kind = mount.kind.clone().unwrap_or_default();
     let mut superblock = options.superblock.clone();
-    if FileSystem::is_the_kernels(&kind) {
+    // What is remounted may be a file system of the host's, bound: its superblock is not made read-only for it.
+    if FileSystem::is_the_kernels(&kind) || options.remount {
         superblock.retain(|name| *name != "ro");
     }
     let mut data = options.data.clone();
@@ -238,6 +240,7 @@ fn file_system(config: &Config, mount: &config::Mount, options: &Options) -> Fil
 fn check(mount: &config::Mount, target: &Path, what: &What, options: &Options) -> Result<(), Fault> {
     match what {
         What::Bind(_) => check_bind(options)?,
+        What::Again(_) if options.bind => check_bind(options)?,
         What::Cgroup { .. } if !options.data.is_empty() => {
             let what = format!(
                 "options: control groups are mounted already, and {:?} is not changed",
@@ -254,8 +257,11 @@ fn check(mount: &config::Mount, target: &Path, what: &What, options: &Options) -
         }
         _ => (),
     }
-    if options.copy_up && mount.kind.as_deref() != Some("tmpfs") {
-        return Err(("options: tmpcopyup is for a tmpfs".to_owned(), "leave it out, or mount a tmpfs"));
+    if options.copy_up
+        && !matches!(what, What::New(system) if system.kind == "tmpfs" && !system.needs_mount())
+    {
+        let what = "options: tmpcopyup is for a new tmpfs whose options have at most 255 bytes".to_owned();
+        return Err((what, "leave it out, or mount a tmpfs"));
     }
     let below: Option<&Path> = target.strip_prefix("proc").ok();
     match below {

@@ -125,3 +125,28 @@ fn mounts_are_mapped_by_their_own_maps_or_the_containers() {
     let tmpfs = r#"{"destination": "/x", "type": "tmpfs", "options": ["idmap"]}"#;
     assert!(planned(tmpfs, &linux).is_err());
 }
+
+#[test]
+fn mounts_again_leave_the_superblock_of_the_host_writable() {
+    for options in [r#"["remount", "ro"]"#, r#"["bind", "remount", "ro", "rnosuid"]"#] {
+        let mount = one(&format!(r#"{{"destination": "/x", "source": "/x", "options": {options}}}"#));
+        let What::Again(system) = mount.what else { panic!("{mount:?}") };
+        assert_eq!((system.superblock.len(), system.data.len()), (0, 0));
+        assert_eq!(mount.top.set, libc::MOUNT_ATTR_RDONLY);
+    }
+    let text = refusal(r#"{"destination": "/x", "options": ["bind", "remount", "sync"]}"#);
+    assert!(text.contains("cannot apply \"sync\""), "{text}");
+}
+
+#[test]
+fn mounts_begin_with_a_copy_only_where_they_can() {
+    let of = |kind: &str, option: &str| {
+        let options = format!(r#"["tmpcopyup", "{option}"]"#);
+        planned(&format!(r#"{{"destination": "/x", "type": "{kind}", "options": {options}}}"#), "{}")
+            .map(drop)
+    };
+    of("tmpfs", "silent").unwrap();
+    for (kind, option) in [("proc", "ro"), ("tmpfs", "iversion"), ("ramfs", "ro")] {
+        assert!(of(kind, option).unwrap_err().to_string().contains("tmpcopyup"));
+    }
+}
