@@ -40,7 +40,7 @@ fn get() {
         out.display()
     );
     let hooks = planned(serde_json::json!({ "prestart": [
-        {"path": "/bin/sh", "args": ["zeroth", "-c", script, "", "last"], "env": ["A=1", "PATH=/bin:/usr/bin", "A=2"]}
+        {"path": "/bin/sh", "args": ["zeroth/sh", "-c", script, "", "last"], "env": ["A=1", "PATH=/bin:/usr/bin", "A=2"]}
     ]}));
     // Not to be inherited.
     let leak = nix::fcntl::open("/", nix::fcntl::OFlag::O_RDONLY, nix::sys::stat::Mode::empty()).unwrap();
@@ -48,7 +48,7 @@ fn get() {
     drop(leak);
     let said = fs::read_to_string(&out).unwrap();
     let lines: Vec<&str> = said.lines().collect();
-    assert!(lines[0].starts_with("zeroth|-c|") && lines[0].ends_with("||last|"), "{said}");
+    assert!(lines[0].starts_with("zeroth/sh|-c|") && lines[0].ends_with("||last|"), "{said}");
     assert_eq!(lines[1], "A=1|PATH=/bin:/usr/bin|A=2|");
     assert_eq!(lines[2], r#"{"id":"x"}"#);
     // The shell may have the file it writes to on a number above 2 while it runs the list; nothing of ours leads to /.

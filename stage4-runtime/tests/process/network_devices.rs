@@ -18,6 +18,7 @@ pub const CLAIMS: &[Claim] = &[
     ("network_devices_of_a_template_get_a_number", template),
     ("network_devices_are_all_handed_over_or_none", all_or_none),
     ("network_devices_come_back_as_they_were", come_back),
+    ("network_devices_leave_the_runtime_with_one_thread", one_thread),
     ("rdt_without_resctrl_is_refused", no_resctrl),
 ];
 
@@ -109,6 +110,16 @@ fn come_back() {
         assert_ne!(seen(host), before);
         take_back(moved, there).unwrap();
         assert_eq!(seen(host), before);
+    });
+}
+
+fn one_thread() {
+    // A hook can be born right afterwards: the kernel makes no copy of a process that another thread is still leaving.
+    with_links(|_, there| {
+        for _ in 0..300 {
+            let _socket = Socket::open_in(there).unwrap();
+            assert_eq!(birth(Kinds::NONE, None, |_| 0).unwrap().wait().unwrap(), 0);
+        }
     });
 }
 
