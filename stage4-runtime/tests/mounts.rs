@@ -11,6 +11,8 @@
 mod attacks;
 #[path = "mounts/devices.rs"]
 mod devices;
+#[path = "mounts/faults.rs"]
+mod faults;
 #[path = "mounts/ground.rs"]
 mod ground;
 #[path = "mounts/kinds.rs"]
@@ -33,6 +35,10 @@ type Claim = (&'static str, fn());
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if words == [faults::WHOLE] {
+        faults::mount_whole();
+        return ExitCode::SUCCESS;
+    }
     if let [command, count] = &words[..]
         && command == scale::MANY
     {
@@ -42,6 +48,7 @@ fn main() -> ExitCode {
     let all = [
         attacks::CLAIMS,
         devices::CLAIMS,
+        faults::CLAIMS,
         kinds::CLAIMS,
         masks::CLAIMS,
         options::CLAIMS,
