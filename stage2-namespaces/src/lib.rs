@@ -31,7 +31,7 @@ pub mod pivot;
 pub mod pod;
 mod refusal;
 pub mod request;
-mod signals;
+pub mod signals;
 pub mod spawn;
 pub mod subid;
 mod sys;
