@@ -25,7 +25,9 @@
 //! ```
 
 use crate::conversation::{Doorbell, Line, Word, failed};
+use crate::log::{Level, Log};
 use crate::plan::Plan;
+use crate::plan::hooks::HooksPlan;
 use crate::rdt::{self, Membership};
 use crate::state::{Life, Lock, Place, Record, Status, Traces};
 use crate::{Error, Failure, Result, cgroup, hooks, network_devices};
@@ -35,7 +37,7 @@ use stage2_namespaces::birth::{Child, Newborn, birth};
 use stage2_namespaces::nsfs::Namespace;
 use stage3_cgroups::{Group, Layout};
 use std::cell::Cell;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 mod inside;
 mod joiner;
@@ -91,12 +93,11 @@ pub struct Born {
 ///
 /// # Errors
 /// What could not be made or set. What was made until then is still there, and written down.
-pub fn create(mut order: Order<'_>, lock: Lock) -> Result<Born, Failure> {
-    let lock = Cell::new(Some(lock));
+pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, Failure> {
     order.place.leave_traces(&order.traces).map_err(failed)?;
     let group = cgroup::make(order.layout, &order.plan.cgroup).map_err(failed)?;
     let outside = Outside::open(&order, group.as_ref()).map_err(failed)?;
-    let (line, child) = bear(&order, outside, group.as_ref(), &lock)?;
+    let (line, child) = bear(&order, outside, group.as_ref(), lock)?;
 
     match raise(&mut order, group.as_ref(), &child, &line) {
         Ok(()) => Ok(Born { child, line, record: order.record }),
@@ -139,6 +140,59 @@ fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Lin
     }
 }
 // ANCHOR_END: parent
+
+// ANCHOR: start
+/// Of `start`: rings where init waits, and hears how it went.
+///
+/// # Errors
+/// It does not wait; it could not be executed.
+pub fn start(place: &Place, record: &Record, plan: &HooksPlan, log: &Log) -> Result<(), Failure> {
+    let status = place.status(record, || Ok(false)).map_err(failed)?;
+    let line = match status {
+        Status::Created => Doorbell::ring(place.as_fd(), &place.path).map_err(failed)?,
+        _ => None,
+    };
+    let line = line.ok_or_else(|| failed(not_waiting(&record.id, status)))?;
+    line.say(&Word::Go(record.state(Status::Created))).map_err(failed)?;
+    line.wait_for_done()?;
+    line.wait_for_silence()?;
+    tell_of_start(record, plan, log);
+    Ok(())
+}
+
+/// Of `run`: the same for a container that begins at once.
+///
+/// # Errors
+/// It could not be executed.
+pub fn release(born: &Born, plan: &HooksPlan, log: &Log) -> Result<(), Failure> {
+    born.line.say(&Word::Go(born.record.state(Status::Created))).map_err(failed)?;
+    born.line.wait_for_silence()?;
+    tell_of_start(&born.record, plan, log);
+    Ok(())
+}
+// ANCHOR_END: start
+
+/// It runs, whatever they say (runtime.md, Lifecycle).
+fn tell_of_start(record: &Record, plan: &HooksPlan, log: &Log) {
+    let state = record.state(Status::Running);
+    for hook in &plan.poststart {
+        if let Err(error) = hooks::run(hook, &state) {
+            log.say(Level::Warning, &error.to_string());
+        }
+    }
+}
+
+/// In the words that callers of runc know.
+fn not_waiting(id: &str, status: Status) -> Error {
+    match status {
+        Status::Stopped => Error::refused("cannot start a container that has stopped")
+            .with_hint(format!("its process has ended; `stage4-runtime delete {id}` and create it again")),
+        status => Error::refused(format!(
+            "cannot start container {id}: container is not in created state, but {status}"
+        ))
+        .with_hint("only `create` leaves a container that can be started, and only once"),
+    }
+}
 
 /// What only the parent can give to init: links of the host's network, a class of the processor's cache.
 fn equip(plan: &Plan, init: i32) -> Result<Option<Membership>> {

@@ -31,8 +31,10 @@ pub struct Bundle {
 /// A config.json that obeys the rules, and what of it is ignored.
 #[derive(Debug)]
 pub struct Checked {
-    /// The file.
+    /// What it says.
     pub config: Config,
+    /// The file as it is.
+    pub text: Vec<u8>,
     /// For the log.
     pub warnings: Vec<Fault>,
 }
@@ -66,7 +68,7 @@ impl Bundle {
         let text = self.read()?;
         let config: Config = parse(CONFIG, &text)?;
         let warnings = check::config(&config, verb).verdict(CONFIG)?;
-        Ok(Checked { config, warnings })
+        Ok(Checked { config, text, warnings })
     }
 
     fn read(&self) -> Result<Vec<u8>> {

@@ -12,7 +12,7 @@ use nix::sys::socket::{
     socket, socketpair,
 };
 use stage2_namespaces::conversation::{parse, text};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 /// One packet.
@@ -186,5 +186,17 @@ impl Doorbell {
             Err(Errno::ENOENT | Errno::ECONNREFUSED) => Ok(None),
             Err(errno) => Err(Error::call(format!("connect({:?})", path.join(DOORBELL)), errno)),
         }
+    }
+}
+
+impl AsRawFd for Line {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl AsRawFd for Doorbell {
+    fn as_raw_fd(&self) -> RawFd {
+        self.listener.as_raw_fd()
     }
 }

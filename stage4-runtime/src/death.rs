@@ -25,15 +25,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// The container has ended.
 pub fn kill(place: &Place, record: &Record, signal: i32, all: bool, layout: &Layout) -> Result<()> {
-    if all {
-        let group = cgroup::open(layout, &place.traces()?.groups)?;
-        if let Some(group) = group {
-            return group.processes()?.into_iter().try_for_each(|pid| signal_member(&group, pid, signal));
+    let group = cgroup::open(layout, &place.traces()?.groups)?;
+    match (&group, record.init) {
+        (Some(group), _) if all => {
+            group.processes()?.into_iter().try_for_each(|pid| signal_member(group, pid, signal))?;
         }
+        (_, Some(init)) if signal_to(init, signal)? => (),
+        _ => return Err(Error::refused("container not running").with_hint("its process has ended")),
     }
-    match record.init {
-        Some(init) if signal_to(init, signal)? => Ok(()),
-        _ => Err(Error::refused("container not running").with_hint("its process has ended")),
+    match group {
+        // What is frozen by version 1 does not even die.
+        Some(group) if signal == libc::SIGKILL && cgroup::is_frozen(&group)? => group.thaw(),
+        _ => Ok(()),
     }
 }
 
@@ -78,11 +81,10 @@ fn signal_member(group: &Group, pid: i32, signal: i32) -> Result<()> {
 /// # Errors
 /// It lives; something of it cannot be removed: then `delete` can be called again.
 pub fn delete(home: &Home, id: &ContainerId, force: bool, log: &Log) -> Result<()> {
-    let place = match home.find(id) {
+    let (place, _lock) = match home.hold(id) {
         Err(_) if force && !home.has(id) => return Ok(()),
         other => other?,
     };
-    let _lock = place.lock()?;
     let layout = cgroup::layout()?;
     let record = match place.read() {
         Err(error) if force => {
@@ -108,14 +110,11 @@ pub fn delete(home: &Home, id: &ContainerId, force: bool, log: &Log) -> Result<(
 /// What is still there, and why.
 pub fn erase(place: &Place, layout: &Layout) -> Result<()> {
     let Traces { groups, init } = place.traces()?;
-    if let Some(init) = init {
-        end(init)?;
-    }
-    if let Some(group) = cgroup::open(layout, &groups)? {
-        group.kill(PATIENCE)?;
-        group.delete(PATIENCE)?;
-    }
-    Ok(())
+    let group = cgroup::open(layout, &groups)?;
+    // The group first: it thaws whom it kills, and a frozen process does not end.
+    group.as_ref().map_or(Ok(0), |group| group.kill(PATIENCE))?;
+    init.map_or(Ok(()), end)?;
+    group.as_ref().map_or(Ok(0), |group| group.delete(PATIENCE)).map(drop)
 }
 // ANCHOR_END: delete
 
@@ -137,8 +136,9 @@ fn end(init: Life) -> Result<()> {
     let mut pause = Duration::from_micros(200);
     while signal_to(init, libc::SIGKILL)? {
         if Instant::now() > deadline {
-            return Err(Error::refused(format!("process {} does not end", init.pid))
-                .with_hint("it is frozen, or waits for a device in the kernel: `ps -o stat,wchan -p PID` says"));
+            return Err(Error::refused(format!("process {} does not end", init.pid)).with_hint(
+                "it is frozen, or waits for a device in the kernel: `ps -o stat,wchan -p PID` says",
+            ));
         }
         sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));

@@ -18,6 +18,7 @@ use nix::sys::prctl::{get_no_new_privs, set_dumpable, set_no_new_privs, set_pdea
 use own_files::setgroups_here;
 use stage1_chroot::descriptors::close_others_on_exec;
 use std::convert::Infallible;
+use std::ffi::{CStr, CString};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Who leaves.
@@ -63,19 +64,46 @@ pub fn leave(
     mut means: Means<'_>,
     until_started: impl FnOnce() -> Result<()>,
 ) -> Result<Infallible, Failure> {
-    let environment = prepare(plan, &mut means).map_err(failed)?;
-    let program = let_go(plan, &mut means)?;
+    let ready = make_ready(plan, &mut means)?;
     until_started().map_err(failed)?;
-    signals::reset().map_err(|errno| failed(Error::call("sigprocmask(SIG_SETMASK, [])", errno)))?;
-    // Last of all, where it can be: the profile need not allow anything but what the program does, and execve(2).
-    if plan.no_new_privileges {
-        (means.filter)().map_err(failed)?;
+    ready.go(means.filter)
+}
+
+/// A process that needs nothing of the host's any more.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    plan: &'a ProcessPlan,
+    program: &'a CStr,
+    environment: Vec<CString>,
+}
+
+/// All acts but the very last; afterwards what `means` borrows can be closed.
+///
+/// # Errors
+/// What the kernel refuses; 126 or 127 where there is no program to be executed.
+pub fn make_ready<'a>(plan: &'a ProcessPlan, means: &mut Means<'_>) -> Result<Ready<'a>, Failure> {
+    let environment = prepare(plan, means).map_err(failed)?;
+    let program = let_go(plan, means)?;
+    Ok(Ready { plan, program, environment })
+}
+
+impl Ready<'_> {
+    /// Is executed; `filter` is that of [`Means`].
+    ///
+    /// # Errors
+    /// Why it was not.
+    pub fn go(self, filter: &mut dyn FnMut() -> Result<()>) -> Result<Infallible, Failure> {
+        signals::reset().map_err(|errno| failed(Error::call("sigprocmask(SIG_SETMASK, [])", errno)))?;
+        // Last of all, where it can be: the profile need not allow anything but what the program does, and execve(2).
+        if self.plan.no_new_privileges {
+            filter().map_err(failed)?;
+        }
+        Err(exec::replace(self.program, &self.plan.arguments, &self.environment))
     }
-    Err(exec::replace(program, &plan.arguments, &environment))
 }
 
 /// What needs privilege or descriptors, and takes none away. Returned is the whole environment.
-fn prepare(plan: &ProcessPlan, means: &mut Means<'_>) -> Result<Vec<std::ffi::CString>> {
+fn prepare(plan: &ProcessPlan, means: &mut Means<'_>) -> Result<Vec<CString>> {
     // Before anything else: nobody in the container may look into a process that has the host's descriptors open
     // (CVE-2016-9962). execve(2) makes the program dumpable again.
     set_dumpable(false).map_err(|errno| Error::call("prctl(PR_SET_DUMPABLE, 0)", errno))?;
@@ -108,7 +136,7 @@ fn place(plan: &ProcessPlan, who: Who) -> Result<()> {
 }
 
 /// What takes away, from limits to capabilities; at its end this is the container's user, and has found its program.
-fn let_go<'a>(plan: &'a ProcessPlan, means: &mut Means<'_>) -> Result<&'a std::ffi::CStr, Failure> {
+fn let_go<'a>(plan: &'a ProcessPlan, means: &mut Means<'_>) -> Result<&'a CStr, Failure> {
     drop_privileges(plan, means).map_err(failed)?;
     // As its user, for whom a directory may be closed; but while there still is somebody to tell.
     let program = exec::find(plan)?;

@@ -15,6 +15,8 @@ pub mod birth;
 pub mod bundle;
 pub mod capabilities;
 pub mod cgroup;
+#[cfg(feature = "cli")]
+pub mod commands;
 pub mod config;
 pub mod console;
 pub mod conversation;
@@ -42,8 +44,8 @@ pub mod root;
 pub mod schedule;
 pub mod seccomp;
 pub mod state;
-mod sys;
 mod surroundings;
+mod sys;
 pub mod sysctl;
 
 pub use stage1_chroot::Error;

@@ -10,8 +10,8 @@ use crate::rdt::Membership;
 use crate::{Error, Result};
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat, renameat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, renameat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -121,13 +121,9 @@ impl Home {
             Err(Errno::ENOENT) => {
                 // The sticky bit says to those who clean up runtime directories: leave it (XDG Base Directory).
                 std::fs::create_dir_all(path).map_err(|e| Error::io(format!("mkdir({path:?})"), &e))?;
-                nix::sys::stat::fchmodat(
-                    nix::fcntl::AT_FDCWD,
-                    path,
-                    Mode::from_bits_truncate(0o1700),
-                    nix::sys::stat::FchmodatFlags::FollowSymlink,
-                )
-                .map_err(|errno| Error::call(format!("chmod({path:?}, 01700)"), errno))?;
+                let mode = Mode::S_ISVTX | Mode::S_IRWXU;
+                fchmodat(AT_FDCWD, path, mode, FchmodatFlags::FollowSymlink)
+                    .map_err(|errno| Error::call(format!("chmod({path:?}, 01700)"), errno))?;
                 open(path, DIRECTORY, Mode::empty())
             }
             other => other,
@@ -147,19 +143,43 @@ impl Home {
                 .with_hint("`stage4-runtime list` shows it, `stage4-runtime delete --force` removes it"),
             errno => Error::call(format!("mkdir({path:?})"), errno),
         })?;
+        self.hold(id)
+    }
+
+    /// The directory of a container that there is, and nobody else's until the lock is dropped.
+    pub fn hold(&self, id: &ContainerId) -> Result<(Place, Lock)> {
         let place = self.find(id)?;
         let lock = place.lock()?;
-        Ok((place, lock))
+        // Whoever held it before may have deleted it, and somebody else have made one of the same name.
+        match self.is_here(id, &place)? {
+            true => Ok((place, lock)),
+            false => Err(self.unknown(id)),
+        }
+    }
+
+    fn is_here(&self, id: &ContainerId, place: &Place) -> Result<bool> {
+        let failed = |errno| Error::call(format!("fstat({:?})", place.path), errno);
+        let ours = fstat(&place.fd).map_err(failed)?;
+        match fstatat(&self.fd, id.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::ENOENT) => Ok(false),
+            other => {
+                let there = other.map_err(failed)?;
+                Ok((ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino))
+            }
+        }
+    }
+
+    fn unknown(&self, id: &ContainerId) -> Error {
+        let home = self.path.display();
+        Error::refused(format!("container {id} does not exist"))
+            .with_hint(format!("`stage4-runtime list` shows those that are known in {home}"))
     }
 
     /// The directory of a container that there is.
     pub fn find(&self, id: &ContainerId) -> Result<Place> {
         let path = self.path.join(id.as_str());
         let fd = openat(&self.fd, id.as_str(), DIRECTORY, Mode::empty()).map_err(|errno| match errno {
-            Errno::ENOENT => Error::refused(format!("container {id} does not exist")).with_hint(format!(
-                "`stage4-runtime list` shows those that are known in {}",
-                self.path.display()
-            )),
+            Errno::ENOENT => self.unknown(id),
             errno => Error::call(format!("open({path:?}, O_DIRECTORY|O_NOFOLLOW)"), errno),
         })?;
         Ok(Place { path, fd })
@@ -167,7 +187,7 @@ impl Home {
 
     /// Is there such a container?
     pub fn has(&self, id: &ContainerId) -> bool {
-        nix::sys::stat::fstatat(&self.fd, id.as_str(), nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
+        fstatat(&self.fd, id.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
     }
 
     /// All ids, sorted.
@@ -188,6 +208,10 @@ impl Home {
         // The traces last: until then whoever comes after us can do what we did not.
         for name in [DOORBELL, NEXT, CONFIG, RECORD, traces::TRACES] {
             place.remove(name)?;
+        }
+        // Not one of the same name that somebody has made since.
+        if !self.is_here(id, place)? {
+            return Ok(());
         }
         match unlinkat(&self.fd, id.as_str(), UnlinkatFlags::RemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),

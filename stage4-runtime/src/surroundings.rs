@@ -18,7 +18,8 @@ use stage2_namespaces::net::{link, socket::Socket};
 /// What the kernel refuses.
 pub fn arrange(plan: &Plan, newborn: &Newborn) -> Result<()> {
     if plan.namespaces.cgroup {
-        unshare(CloneFlags::CLONE_NEWCGROUP).map_err(|errno| Error::call("unshare(CLONE_NEWCGROUP)", errno))?;
+        unshare(CloneFlags::CLONE_NEWCGROUP)
+            .map_err(|errno| Error::call("unshare(CLONE_NEWCGROUP)", errno))?;
     }
     plan.namespaces.clocks.map_or(Ok(()), |offsets| offsets.enter())?;
     if let Some(name) = &plan.hostname {

@@ -4,19 +4,21 @@
 //! Invariant: until it is released it ends when its parent does; and what goes wrong is told, to the parent before the
 //! start and to whoever starts it afterwards.
 
-use super::outside::Outside;
 use super::Order;
+use super::outside::Outside;
 use crate::console::Console;
 use crate::conversation::{Doorbell, Line, Word, failed};
-use crate::last_acts::{Means, OwnFiles, Who, leave};
+use crate::last_acts::{Means, OwnFiles, Who, make_ready};
 use crate::root::RootMount;
+use crate::sys::descriptors::close_all_but;
 use crate::{Error, Failure, Result, devices, hooks, identity, masks, mounts, seccomp, surroundings, sysctl};
+use stage1_chroot::descriptors::FIRST;
 use stage2_namespaces::birth::Newborn;
 use stage2_namespaces::mount::PrivateMounts;
 use stage3_cgroups::group::Doors;
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 /// Lives; what it returns is the exit status of a life that went wrong.
 pub fn live(
@@ -51,11 +53,8 @@ fn grow_up(
     let files = own_files(order, &outside).map_err(failed)?;
     let (root, terminal) = furnish(order, &mut outside, newborn, line).map_err(failed)?;
 
-    let until_started = || {
-        let state = wait_for_start(line, doorbell, listener)?;
-        hooks::run_all(&plan.hooks.start_container, &state)
-    };
-    let means = Means {
+    let mut filter = || plan.filter.as_ref().map_or(Ok(()), |program| seccomp::install(program).map(drop));
+    let mut means = Means {
         who: Who::Init,
         keyring: order.keyring.then_some(plan.id.as_str()),
         own_users: plan.namespaces.has_users(),
@@ -65,9 +64,15 @@ fn grow_up(
         terminal,
         listeners: order.listeners,
         preserved: order.preserved,
-        filter: &mut || plan.filter.as_ref().map_or(Ok(()), |program| seccomp::install(program).map(drop)),
+        filter: &mut filter,
     };
-    leave(&plan.process, means, until_started)
+    let ready = make_ready(&plan.process, &mut means)?;
+    drop((root, outside));
+    close_what_is_not_ours(order, line, doorbell).map_err(failed)?;
+
+    let state = wait_for_start(line, doorbell, listener).map_err(failed)?;
+    hooks::run_all(&plan.hooks.start_container, &state).map_err(failed)?;
+    ready.go(&mut filter)
 }
 
 /// Everything that can be seen: from the host's mounts to the container's alone.
@@ -123,6 +128,16 @@ fn open_terminal(order: &Order<'_>, proof: &PrivateMounts, root: &RootMount) -> 
     let console = Console::open(root.as_fd(), plan)?;
     console.bind(proof, root.as_fd())?;
     console.send(socket.as_fd()).map(Some)
+}
+
+/// What was the parent's and was inherited: its log, its directories of state. Nobody in this process returns to them.
+///
+/// It may wait for days, and would hold all of it open; and `/proc/PID/fd` would lead there (CVE-2024-21626).
+fn close_what_is_not_ours(order: &Order<'_>, line: &Line, doorbell: Option<&Doorbell>) -> Result<()> {
+    let kept: Vec<_> =
+        [Some(line.as_raw_fd()), doorbell.map(Doorbell::as_raw_fd)].into_iter().flatten().collect();
+    let first = FIRST + RawFd::from(order.listeners.saturating_add(order.preserved));
+    close_all_but(first, &kept).map_err(|errno| Error::call("close_range(2)", errno))
 }
 
 /// Created: told to the parent, and released by it. What is returned is the state at the start.

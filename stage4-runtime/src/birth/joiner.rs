@@ -67,7 +67,9 @@ fn explain(namespace: &Namespace, errno: Errno) -> Error {
     let kind = namespace.kind();
     let error = Error::call(format!("setns(<{kind} namespace {}>)", namespace.inode()), errno);
     match errno {
-        Errno::EPERM => error.with_hint("needs CAP_SYS_ADMIN in the user namespace that owns it; list that one, too"),
+        Errno::EPERM => {
+            error.with_hint("needs CAP_SYS_ADMIN in the user namespace that owns it; list that one, too")
+        }
         Errno::EINVAL if kind == Kind::User => error.with_hint("we are in that user namespace already"),
         _ => error,
     }

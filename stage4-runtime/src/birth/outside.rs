@@ -33,7 +33,13 @@ impl Outside {
         let born = plan.namespaces.joined.is_empty() && group.is_some_and(|group| group.cradle().is_some());
         Ok(Outside {
             doors: group.map(|group| group.doors(born)).transpose()?,
-            sources: Sources::open(&plan.root, &plan.mounts, &plan.devices, &plan.masks, (order.layout, group))?,
+            sources: Sources::open(
+                &plan.root,
+                &plan.mounts,
+                &plan.devices,
+                &plan.masks,
+                (order.layout, group),
+            )?,
             proc: Procfs::open()?,
         })
     }
@@ -47,7 +53,10 @@ pub fn namespaces(order: &Order<'_>) -> Result<Vec<Namespace>> {
     let open = |joined: &crate::plan::namespaces::Joined| {
         let place = format!("config.json: linux.namespaces[{}].path", joined.index);
         let namespace = Namespace::open(&joined.path).map_err(|error| {
-            let hint = error.hint().unwrap_or("the path must lead to a namespace, as /proc/PID/ns/net does").to_owned();
+            let hint = error
+                .hint()
+                .unwrap_or("the path must lead to a namespace, as /proc/PID/ns/net does")
+                .to_owned();
             Error::refused(format!("{place}: {error}")).with_hint(hint)
         })?;
         match namespace.kind() == joined.kind {

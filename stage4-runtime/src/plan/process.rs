@@ -97,8 +97,7 @@ impl ProcessPlan {
     /// Names of capabilities that cannot be given are added to `warnings`, as the specification demands.
     ///
     /// # Errors
-    /// A string with a NUL; an ambient capability that is not both permitted and inheritable; a list of numbers that
-    /// is none.
+    /// A string with a NUL; a list of numbers that is none.
     pub fn of(
         process: &Process,
         linux: &Linux,
@@ -117,7 +116,7 @@ impl ProcessPlan {
             environment: c_strings(environment.into_iter(), at.key("env"))?,
             directory: c_string(&process.cwd, at.key("cwd"))?,
             user: UserPlan::of(&process.user),
-            capabilities: Sets::of(process, at.key("capabilities"), grantable, warnings)?,
+            capabilities: Sets::of(process, at.key("capabilities"), grantable, warnings),
             rlimits: process.rlimits.clone(),
             no_new_privileges: process.no_new_privileges,
             oom_score_adj: process

@@ -36,7 +36,9 @@ impl Traces {
     fn text(&self) -> Vec<u8> {
         let group = |path: &PathBuf| [b"group ", path.as_os_str().as_bytes(), b"\n"].concat();
         let mut text: Vec<u8> = self.groups.iter().flat_map(group).collect();
-        text.extend(self.init.iter().flat_map(|life| format!("init {} {}\n", life.pid, life.start_time).into_bytes()));
+        text.extend(
+            self.init.iter().flat_map(|life| format!("init {} {}\n", life.pid, life.start_time).into_bytes()),
+        );
         text
     }
 
@@ -63,7 +65,9 @@ fn life(line: &[u8]) -> Option<Life> {
 /// A path with a line feed in it could not be read back.
 pub fn check(groups: &[PathBuf]) -> Result<()> {
     match groups.iter().find(|path| path.as_os_str().as_bytes().contains(&b'\n')) {
-        Some(path) => Err(Error::refused(format!("{path:?}: a group with a line feed in its name cannot be written down"))),
+        Some(path) => Err(Error::refused(format!(
+            "{path:?}: a group with a line feed in its name cannot be written down"
+        ))),
         None => Ok(()),
     }
 }

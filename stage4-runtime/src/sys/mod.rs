@@ -5,9 +5,11 @@
 #![allow(unsafe_code, reason = "this is the room for it")]
 
 pub mod capability;
+pub mod descriptors;
 pub mod keyctl;
 pub mod mempolicy;
 pub mod mount;
+pub mod names;
 pub mod personality;
 pub mod rights;
 pub mod schedule;

@@ -36,25 +36,20 @@ const RULE: &str = "config.md, Linux Process";
 
 impl Sets {
     /// What the process asks for, as far as it can be had. Without a word about capabilities: none.
-    ///
-    /// # Errors
-    /// An ambient capability that is not both permitted and inheritable: no kernel raises it.
-    pub fn of(
-        process: &Process,
-        at: At<'_>,
-        grantable: Grantable,
-        warnings: &mut Vec<Fault>,
-    ) -> Result<Self, Fault> {
-        let Some(asked) = &process.capabilities else { return Ok(Sets::default()) };
+    pub fn of(process: &Process, at: At<'_>, grantable: Grantable, warnings: &mut Vec<Fault>) -> Self {
+        let Some(asked) = &process.capabilities else { return Sets::default() };
         let [bounding, effective, inheritable, permitted, ambient] =
             asked.sets().map(|(name, set)| bits(set, at.key(name), grantable, warnings));
         let beyond = ambient & !(permitted & inheritable);
         if beyond != 0 {
-            let what = format!("{} is not both permitted and inheritable", names(beyond).join(", "));
-            return Err(Fault::new(at.key("ambient").to_string(), what, "capabilities(7), Ambient"));
+            // No kernel raises it. A warning, as other runtimes have it: what `runc spec` writes is like this.
+            let what =
+                format!("{} is not both permitted and inheritable, and not given", names(beyond).join(", "));
+            warnings.push(Fault::new(at.key("ambient").to_string(), what, "capabilities(7), Ambient"));
         }
         // What is effective beyond the permitted ones was warned of when the file was checked.
-        Ok(Sets { bounding, effective: effective & permitted, inheritable, permitted, ambient })
+        let (effective, ambient) = (effective & permitted, ambient & !beyond);
+        Sets { bounding, effective, inheritable, permitted, ambient }
     }
 }
 
