@@ -9,7 +9,7 @@
 use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::stat::{Mode, mkdirat, umask};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
@@ -21,6 +21,25 @@ pub enum Node {
     Directory,
     /// An empty file, 0644.
     File,
+}
+
+/// As long as it lives, what is made has the mode it is said to have. Afterwards the umask is the caller's again:
+/// hooks of the engine's still run in this process.
+#[derive(Debug)]
+#[must_use = "it lasts as long as it is held"]
+pub struct ExactModes(Mode);
+
+impl ExactModes {
+    /// Puts the umask away.
+    pub fn begin() -> Self {
+        ExactModes(umask(Mode::empty()))
+    }
+}
+
+impl Drop for ExactModes {
+    fn drop(&mut self) {
+        umask(self.0);
+    }
 }
 
 /// What [`make`] opened.

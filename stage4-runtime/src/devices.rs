@@ -4,7 +4,7 @@
 //! Invariant: /dev is opened beneath the root and is no link (CVE-2026-41579: a link there had the host's directory
 //! filled); what is there already is left alone, and is an error where it is another device.
 
-use crate::beneath::{self, Node as Kind};
+use crate::beneath::{self, ExactModes, Node as Kind};
 use crate::mounts::sources::device;
 use crate::mounts::{Sources, Tree};
 use crate::plan::devices::{Devices, LINKS, Node};
@@ -29,6 +29,7 @@ pub fn make(_proof: &PrivateMounts, root: &RootMount, plan: &Devices, sources: &
     if plan.nodes.is_empty() && !plan.links {
         return Ok(());
     }
+    let _exact = ExactModes::begin();
     let dev = open_dev(root)?;
     for (place, node) in plan.nodes.iter().enumerate() {
         let tree = sources.take_device(place);

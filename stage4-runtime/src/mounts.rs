@@ -18,7 +18,7 @@ pub(crate) use filesystem::empty_directory;
 pub use sources::Sources;
 pub(crate) use tree::{Tree, copy_of};
 
-use crate::beneath::{self, Found, Node};
+use crate::beneath::{self, ExactModes, Found, Node};
 use crate::plan::mounts::{Bind, FileSystem, Mount, What};
 use crate::procfs::is_procfs;
 use crate::root::{RootMount, require_readonly};
@@ -65,6 +65,7 @@ pub fn mount_all(
     plan: &[Mount],
     sources: &mut Sources,
 ) -> Result<Unsealed> {
+    let _exact = ExactModes::begin();
     let mut unsealed = Unsealed::default();
     for mount in plan {
         let writable = one(root, mount, sources).map_err(|error| in_mount(error, mount))?;

@@ -9,7 +9,7 @@ use crate::plan::root::{Root, Way};
 use crate::sys::mount::{Change, Reach, mount_setattr, open_tree};
 use crate::{Error, Result};
 use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{Mode, umask};
+use nix::sys::stat::Mode;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::{chdir, chroot, fchdir};
 use stage2_namespaces::Rootfs;
@@ -29,13 +29,11 @@ impl RootMount {
     /// Attaches the tree of the root; the mounts that are made in it travel nowhere, for all around it is private.
     ///
     /// It is put on top of `/`, where paths do not see it: they begin at the root below, until [`RootMount::enter`].
-    /// So it needs no directory that init could reach, and its old path may be closed to init's user. From here on
-    /// the umask is 0, and modes are what they are said to be.
+    /// So it needs no directory that init could reach, and its old path may be closed to init's user.
     ///
     /// # Errors
     /// What the kernel refuses.
     pub fn attach(_proof: &PrivateMounts, plan: &Root, sources: &mut Sources) -> Result<Self> {
-        umask(Mode::empty());
         let fd = match sources.take_root() {
             Some(fd) => fd,
             None => copied_here(plan)?,

@@ -5,9 +5,11 @@
 
 use crate::Claim;
 use crate::ground::{Bundle, at, inside, is_root, planned, plans, seen};
+use nix::sys::stat::{Mode, umask};
 use serde_json::json;
 use stage4_runtime::plan::root::Way;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 pub const CLAIMS: &[Claim] = &[
     ("mounts_of_a_read_only_root_can_be_written", readonly),
@@ -27,13 +29,21 @@ fn readonly() {
         "root": {"path": "rootfs", "readonly": true},
         "more": [{"destination": "/made/for/it", "type": "tmpfs"}],
     });
+    let before = umask(Mode::from_bits_truncate(0o27));
     inside(&bundle, &config, || {
         assert_eq!(fs::write("/etc/x", "").unwrap_err().raw_os_error(), Some(libc::EROFS));
         fs::write("/made/for/it/x", "").unwrap();
         fs::write("/dev/x", "").unwrap();
         assert!(at("/").options.contains(&"ro".to_owned()));
+        assert_eq!(
+            umask(Mode::empty()),
+            Mode::from_bits_truncate(0o27),
+            "the engine's hooks run with their own"
+        );
     })
     .unwrap();
+    umask(before);
+    assert_eq!(fs::metadata(bundle.image("made/for")).unwrap().mode() & 0o7777, 0o755);
     fs::write(bundle.image("etc/x"), "the host's own mount is as it was").unwrap();
 }
 
