@@ -91,11 +91,14 @@ impl Plan {
         let namespaces = namespaces::Namespaces::of(config)?;
         let mounts = mounts::of(config, &root, bundle)?;
         let (top, bound) = (At::Top, facts.within || namespaces.has_users());
-        let rules = linux.resources.as_ref().map(|resources| resources.devices.as_slice()).unwrap_or_default();
+        let rules =
+            linux.resources.as_ref().map(|resources| resources.devices.as_slice()).unwrap_or_default();
         Ok(Plan {
             id: id.clone(),
             cgroup: cgroup::Cgroup::of(config, id)?,
-            policy: (!facts.within && !rules.is_empty()).then(|| cgroup::devices::policy(rules)).transpose()?,
+            policy: (!facts.within && !rules.is_empty())
+                .then(|| cgroup::devices::policy(rules))
+                .transpose()?,
             hostname: config.hostname.clone(),
             domainname: config.domainname.clone(),
             devices: devices::Devices::of(config, &mounts, bound)?,
@@ -103,7 +106,11 @@ impl Plan {
             parameters: sysctl::of(config)?,
             process: process::ProcessPlan::of(process, linux, top.key("process"), facts.grantable, warnings)
                 .map_err(in_config)?,
-            filter: linux.seccomp.as_ref().map(|profile| seccomp::compile(profile, facts.native)).transpose()?,
+            filter: linux
+                .seccomp
+                .as_ref()
+                .map(|profile| seccomp::compile(profile, facts.native))
+                .transpose()?,
             hooks: hooks::HooksPlan::of(&config.hooks).map_err(in_config)?,
             linux: linux.clone(),
             namespaces,
