@@ -1,3 +1,8 @@
+//! A process in the words of config.json, and in the kernel's.
+//!
+//! No kernel calls. Book: "The process" (`process`).
+//! Invariant: the numbers that are expected here are those of the kernel's headers.
+
 use super::*;
 use crate::config::process::Capabilities;
 
