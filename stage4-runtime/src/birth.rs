@@ -40,7 +40,7 @@ use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 
 mod inside;
-mod joiner;
+pub(crate) mod joiner;
 mod outside;
 
 /// A container that is to be.
@@ -64,8 +64,6 @@ pub struct Order<'a> {
     pub listeners: u16,
     /// Descriptors behind them that it keeps, too (`--preserve-fds`).
     pub preserved: u16,
-    /// Does it get a session keyring of its own?
-    pub keyring: bool,
 }
 
 /// When the process is executed.

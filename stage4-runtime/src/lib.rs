@@ -47,6 +47,7 @@ pub mod state;
 mod surroundings;
 mod sys;
 pub mod sysctl;
+pub mod visit;
 
 pub use stage1_chroot::Error;
 pub use stage1_chroot::exec::Failure;

@@ -51,6 +51,9 @@ pub struct Record {
     /// Its class of the processor's cache, if it has one.
     #[serde(default)]
     pub rdt: Option<Membership>,
+    /// Has it a session keyring of its own? Who comes later gets the same one.
+    #[serde(default)]
+    pub keyring: bool,
 }
 
 impl Record {

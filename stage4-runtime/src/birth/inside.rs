@@ -56,7 +56,7 @@ fn grow_up(
     let mut filter = || plan.filter.as_ref().map_or(Ok(()), |program| seccomp::install(program).map(drop));
     let mut means = Means {
         who: Who::Init,
-        keyring: order.keyring.then_some(plan.id.as_str()),
+        keyring: order.record.keyring.then_some(plan.id.as_str()),
         own_users: plan.namespaces.has_users(),
         root: root.as_fd(),
         proc: outside.proc.as_fd(),

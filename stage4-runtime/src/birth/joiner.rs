@@ -44,7 +44,7 @@ pub fn bear(joined: Vec<Namespace>, born: Kinds, life: impl FnOnce(Newborn) -> u
 
 /// Whatever the present rights reach, then the user namespace, then the rest by the rights that it gives: the
 /// namespaces of a pod may belong to the host or to the pod's own user namespace.
-fn join_all(joined: &[Namespace]) -> Result<()> {
+pub(crate) fn join_all(joined: &[Namespace]) -> Result<()> {
     let user = joined.iter().find(|namespace| namespace.kind() == Kind::User);
     let others = joined.iter().filter(|namespace| namespace.kind() != Kind::User);
     let mut later = Vec::new();

@@ -9,6 +9,7 @@ use crate::bundle::Bundle;
 use crate::config::check::Verb;
 use crate::id::ContainerId;
 use crate::log::Level;
+use crate::plan::process::TerminalPlan;
 use crate::plan::root::Way;
 use crate::plan::{Facts, Plan};
 use crate::seccomp::Arch;
@@ -91,7 +92,7 @@ pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) ->
         Plan::of(&checked.config, &args.id, bundle.path(), way, facts, &mut warnings).map_err(failed)?;
     warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("config.json: {warning}")));
     let (console, terminal) =
-        terminal_goes_to(&plan, args.console_socket.as_deref(), whose).map_err(failed)?;
+        terminal_goes_to(plan.process.terminal, args.console_socket.as_deref(), whose).map_err(failed)?;
     let layout = cgroup::layout().map_err(failed)?;
     let groups = cgroup::paths(&layout, &plan.cgroup);
     traces::check(&groups).map_err(failed)?;
@@ -110,6 +111,7 @@ pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) ->
         annotations: checked.config.annotations.clone(),
         init: None,
         rdt: None,
+        keyring: !args.no_new_keyring,
     };
     let order = Order {
         plan: &plan,
@@ -121,7 +123,6 @@ pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) ->
         console,
         listeners,
         preserved: args.preserve_fds,
-        keyring: !args.no_new_keyring,
     };
     let born = place.keep_config(&checked.text).map_err(failed).and_then(|()| birth::create(order, &lock));
     let born = born.and_then(|born| match write_pid(args.pid_file.as_deref(), born.child.pid.as_raw()) {
@@ -157,12 +158,12 @@ fn is_initial_user_namespace() -> bool {
 
 /// A terminal needs somebody who takes its other end: by the socket that it is sent to, or by one of our own, of which
 /// the second end is ours.
-fn terminal_goes_to(
-    plan: &Plan,
+pub(super) fn terminal_goes_to(
+    terminal: Option<TerminalPlan>,
     socket: Option<&Path>,
     whose: Terminal,
 ) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
-    match (plan.process.terminal, socket, whose) {
+    match (terminal, socket, whose) {
         (None, None, _) => Ok((None, None)),
         (Some(_), Some(path), Terminal::Sent) => Ok((Some(console::socket::connect_to(path)?), None)),
         (Some(_), None, Terminal::Attended) => {
@@ -185,7 +186,7 @@ fn terminal_goes_to(
 }
 
 /// Whole or not there: engines read it as soon as they see it.
-fn write_pid(path: Option<&Path>, pid: i32) -> Result<()> {
+pub(super) fn write_pid(path: Option<&Path>, pid: i32) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".next");

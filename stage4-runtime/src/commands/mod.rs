@@ -5,6 +5,7 @@
 
 pub mod create;
 pub mod delete;
+pub mod exec;
 pub mod kill;
 pub mod list;
 pub mod run;
@@ -83,6 +84,7 @@ enum Verb {
     Create(create::CreateArgs),
     Start(start::StartArgs),
     Run(run::RunArgs),
+    Exec(exec::ExecArgs),
     State(state::StateArgs),
     List(list::ListArgs),
     Kill(kill::KillArgs),
@@ -106,6 +108,7 @@ impl Cli {
             Verb::Create(_) => "create",
             Verb::Start(_) => "start",
             Verb::Run(_) => "run",
+            Verb::Exec(_) => "exec",
             Verb::State(_) => "state",
             Verb::List(_) => "list",
             Verb::Kill(_) => "kill",
@@ -131,6 +134,7 @@ impl Cli {
             Verb::Create(args) => create::create(desk, args),
             Verb::Start(args) => start::start(desk, args),
             Verb::Run(args) => run::run(desk, args),
+            Verb::Exec(args) => exec::exec(desk, args),
             Verb::State(args) => state::state(desk, args).map_err(failed),
             Verb::List(args) => list::list(desk, args).map_err(failed),
             Verb::Kill(args) => kill::kill(desk, args).map_err(failed),
