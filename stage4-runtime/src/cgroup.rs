@@ -6,8 +6,9 @@
 
 use crate::plan::cgroup::{self, Cgroup};
 use crate::{Error, Result};
+use nix::unistd::geteuid;
 use stage3_cgroups::group::Existing;
-use stage3_cgroups::{Group, Layout, devices};
+use stage3_cgroups::{Controller, Group, Layout, Version, devices};
 use std::path::PathBuf;
 
 /// Where the group will be.
@@ -20,7 +21,11 @@ pub fn paths(layout: &Layout, plan: &Cgroup) -> Vec<PathBuf> {
 /// # Errors
 /// A limit that cannot be set; processes in a group of that name.
 pub fn make(layout: &Layout, plan: &Cgroup) -> Result<Option<Group>> {
-    let needed = plan.resources.as_ref().map(cgroup::controllers).unwrap_or_default();
+    let mut needed = plan.resources.as_ref().map(cgroup::controllers).unwrap_or_default();
+    // Where each hierarchy has groups of its own, `update` cannot ask for processors later (cpusets of version 1).
+    if geteuid().is_root() && layout.version(Controller::Cpuset) == Some(Version::V1) {
+        needed.push(Controller::Cpuset);
+    }
     match Group::make(layout, plan.base, &plan.name, &needed, Existing::Adopt) {
         Ok(group) => limit(&group, plan).map(|()| Some(group)),
         Err(_) if needed.is_empty() && !is_required(plan) => Ok(None),
@@ -30,7 +35,7 @@ pub fn make(layout: &Layout, plan: &Cgroup) -> Result<Option<Group>> {
 
 /// Is there something that only a group can do? An engine that names the path means to find the group there.
 fn is_required(plan: &Cgroup) -> bool {
-    nix::unistd::geteuid().is_root() || plan.resources.as_ref().is_some_and(|all| !all.unified.is_empty())
+    geteuid().is_root() || plan.resources.as_ref().is_some_and(|all| !all.unified.is_empty())
 }
 
 fn limit(group: &Group, plan: &Cgroup) -> Result<()> {

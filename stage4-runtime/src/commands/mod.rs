@@ -5,13 +5,19 @@
 
 pub mod create;
 pub mod delete;
+pub mod events;
 pub mod exec;
+pub mod features;
 pub mod kill;
 pub mod list;
+pub mod pause;
+pub mod ps;
+pub mod recvtty;
 pub mod run;
 pub mod spec;
 pub mod start;
 pub mod state;
+pub mod update;
 
 use crate::config::Config;
 pub(crate) use crate::conversation::failed;
@@ -23,6 +29,7 @@ use crate::{Error, Failure, Result, cgroup};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use stage1_chroot::commands::generate::{GenerateArgs, generate};
 use stage2_namespaces::signals::heed_children;
+use stage3_cgroups::Group;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -89,6 +96,13 @@ enum Verb {
     List(list::ListArgs),
     Kill(kill::KillArgs),
     Delete(delete::DeleteArgs),
+    Ps(ps::PsArgs),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Update(update::UpdateArgs),
+    Events(events::EventsArgs),
+    Features(features::FeaturesArgs),
+    Recvtty(recvtty::RecvttyArgs),
     #[command(hide = true)]
     Generate(GenerateArgs),
 }
@@ -96,7 +110,7 @@ enum Verb {
 /// What every verb works with.
 #[derive(Debug)]
 pub struct Desk {
-    home: PathBuf,
+    home: Option<PathBuf>,
     log: Log,
 }
 
@@ -113,6 +127,13 @@ impl Cli {
             Verb::List(_) => "list",
             Verb::Kill(_) => "kill",
             Verb::Delete(_) => "delete",
+            Verb::Ps(_) => "ps",
+            Verb::Pause(_) => "pause",
+            Verb::Resume(_) => "resume",
+            Verb::Update(_) => "update",
+            Verb::Events(_) => "events",
+            Verb::Features(_) => "features",
+            Verb::Recvtty(_) => "recvtty",
             Verb::Generate(_) => "generate",
         }
     }
@@ -139,6 +160,13 @@ impl Cli {
             Verb::List(args) => list::list(desk, args).map_err(failed),
             Verb::Kill(args) => kill::kill(desk, args).map_err(failed),
             Verb::Delete(args) => delete::delete(desk, args).map_err(failed),
+            Verb::Ps(args) => ps::ps(desk, args).map_err(failed),
+            Verb::Pause(args) => pause::pause(desk, args).map_err(failed),
+            Verb::Resume(args) => pause::resume(desk, args).map_err(failed),
+            Verb::Update(args) => update::update(desk, args).map_err(failed),
+            Verb::Events(args) => events::events(desk, args).map_err(failed),
+            Verb::Features(args) => features::features(args).map_err(failed),
+            Verb::Recvtty(args) => recvtty::recvtty(args).map_err(failed),
             Verb::Generate(args) => generate(args, Cli::command()).map_err(failed),
         }
     }
@@ -158,8 +186,8 @@ impl Global {
             return Err(error);
         }
         let home = match &self.root {
-            Some(root) => std::path::absolute(root).map_err(|e| Error::io("getcwd()", &e))?,
-            None => Home::default_path()?,
+            Some(root) => Some(std::path::absolute(root).map_err(|e| Error::io("getcwd()", &e))?),
+            None => None,
         };
         Ok(Desk { home, log })
     }
@@ -167,7 +195,10 @@ impl Global {
 
 impl Desk {
     fn home(&self) -> Result<Home> {
-        Home::open(&self.home)
+        match &self.home {
+            Some(path) => Home::open(path),
+            None => Home::open(&Home::default_path()?),
+        }
     }
 
     /// The directory of a container that there is, with its record.
@@ -181,6 +212,15 @@ impl Desk {
         place.read()?.ok_or_else(|| {
             Error::refused(format!("container {id} is not whole"))
                 .with_hint("it is being made, or its maker was killed: `delete --force` removes it")
+        })
+    }
+
+    /// The group of a container; it has none only where an ordinary user may have none.
+    fn group(&self, place: &Place) -> Result<Group> {
+        cgroup::open(&cgroup::layout()?, &place.traces()?.groups)?.ok_or_else(|| {
+            Error::refused("the container has no control group").with_hint(
+                "an ordinary user has groups only where some are delegated (cgroups(7), Delegation)",
+            )
         })
     }
 
