@@ -23,6 +23,7 @@ pub mod conversation;
 pub mod death;
 pub mod devices;
 pub mod exec;
+pub mod explain;
 pub mod hooks;
 pub mod id;
 pub mod identity;

@@ -141,7 +141,7 @@ pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) ->
     }
 }
 
-fn facts(linux: &crate::config::Linux) -> Result<Facts> {
+pub(super) fn facts(linux: &crate::config::Linux) -> Result<Facts> {
     let new_users = linux.makes(crate::config::linux::NamespaceKind::User);
     Ok(Facts {
         grantable: capabilities::grantable(new_users)?,

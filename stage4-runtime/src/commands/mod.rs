@@ -7,6 +7,7 @@ pub mod create;
 pub mod delete;
 pub mod events;
 pub mod exec;
+pub mod explain;
 pub mod features;
 pub mod kill;
 pub mod list;
@@ -103,6 +104,7 @@ enum Verb {
     Events(events::EventsArgs),
     Features(features::FeaturesArgs),
     Recvtty(recvtty::RecvttyArgs),
+    Explain(explain::ExplainArgs),
     #[command(hide = true)]
     Generate(GenerateArgs),
 }
@@ -134,6 +136,7 @@ impl Cli {
             Verb::Events(_) => "events",
             Verb::Features(_) => "features",
             Verb::Recvtty(_) => "recvtty",
+            Verb::Explain(_) => "explain",
             Verb::Generate(_) => "generate",
         }
     }
@@ -167,6 +170,7 @@ impl Cli {
             Verb::Events(args) => events::events(desk, args).map_err(failed),
             Verb::Features(args) => features::features(args).map_err(failed),
             Verb::Recvtty(args) => recvtty::recvtty(args).map_err(failed),
+            Verb::Explain(args) => explain::explain(args).map_err(failed),
             Verb::Generate(args) => generate(args, Cli::command()).map_err(failed),
         }
     }

@@ -83,7 +83,8 @@ fn written(program: &Program) -> String {
     format!("seccomp(SECCOMP_SET_MODE_FILTER, {flags}, {{len={}, …}})", program.instructions.len())
 }
 
-fn named(flags: u32) -> Vec<&'static str> {
+/// The flags of seccomp(2), as the kernel names them.
+pub(crate) fn named(flags: u32) -> Vec<&'static str> {
     let ours = [
         (NEW_LISTENER, "SECCOMP_FILTER_FLAG_NEW_LISTENER"),
         (TSYNC_ESRCH, "SECCOMP_FILTER_FLAG_TSYNC_ESRCH"),
