@@ -27,7 +27,6 @@ pub(super) fn born(story: &mut Story<'_>) {
         "the host's procfs, for what is written about init: no image has a say in it",
     );
     clone(story);
-    maps(story);
     if !doors.is_empty() {
         let enter = |path: &String| write(&format!("{path}/cgroup.procs"), "0");
         let command = format!("echo $$ > {}", word(&format!("{}/cgroup.procs", doors[0])));
@@ -37,6 +36,7 @@ pub(super) fn born(story: &mut Story<'_>) {
             "0 is whoever writes: init is in its group",
         );
     }
+    maps(story);
     roots(story);
     surroundings(story);
     own_files(story);
@@ -137,7 +137,12 @@ fn maps(story: &mut Story<'_>) {
             true => write(&format!("/proc/PID/{file}"), &map.to_string()),
             false => perhaps(format!("execve(\"…/{helper}\", [{helper:?}, …], …)")),
         };
-        story.tell(field, vec![call], Some(command), "written once, from outside, while init waits for it");
+        story.tell(
+            field,
+            vec![call],
+            Some(command),
+            "written once, from outside; init enters its group meanwhile, and then waits for it",
+        );
     }
 }
 

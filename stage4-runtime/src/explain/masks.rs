@@ -33,7 +33,7 @@ pub(super) fn covered(story: &mut Story<'_>) {
         let mut calls = vec![beneath(one, "", false)];
         calls.extend([open_tree("<cover>, \"\"", false), move_mount("<cover>", &target)].map(perhaps));
         let inside = path(&Path::new("/").join(one));
-        let command = format!("mount --bind /dev/null {inside}");
+        let command = format!("mount --bind /dev/null {inside} || mount -t tmpfs -o ro tmpfs {inside}");
         let why =
             "where it is there: a file under /dev/null, a directory under an empty one that is read-only";
         story.tell(format!("linux.maskedPaths[{index}]"), calls, Some(command), why);

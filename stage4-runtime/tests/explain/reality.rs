@@ -80,7 +80,9 @@ fn compare(config: &Value, user: Option<u32>) {
     let place = scratch.path();
     fs::set_permissions(place, fs::Permissions::from_mode(0o755)).unwrap();
     bundle(place, config);
-    fs::copy(RUNTIME, place.join("runtime")).unwrap();
+    // By another process: a child of another test's could hold the file open for writing (ETXTBSY).
+    let copied = Command::new("cp").arg(RUNTIME).arg(place.join("runtime")).status().unwrap();
+    assert!(copied.success());
     fs::create_dir(place.join("seen")).unwrap();
     if let Some(user) = user {
         give(place, user);
@@ -93,7 +95,14 @@ fn compare(config: &Value, user: Option<u32>) {
     // Of a process that is not dumpable only root's strace can read the texts.
     let mut strace = strace(&place.join("seen"));
     let output = strace.arg(run.get_program()).args(run.get_args()).current_dir(place).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("does not know idmapped mounts") {
+        return observe::skip::skip(
+            "stage4 explain",
+            "the file system of temporary files knows no idmapped mounts",
+        );
+    }
+    assert!(output.status.success(), "{said}");
     agree(&told, &events(&place.join("seen")));
 }
 
@@ -127,7 +136,7 @@ fn agree(told: &[Pattern], seen: &[Event]) {
     let mut finger = 0;
     let mut passed: Vec<&Pattern> = Vec::new();
     for event in seen {
-        let next = told[finger..].iter().position(|one| !one.optional).map_or(told.len(), |n| finger + n + 1);
+        let next = reach(told, finger);
         if let Some(at) = (finger..next).find(|at| told[*at].is(&event.call)) {
             passed.extend(&told[finger..at]);
             finger = at + 1;
@@ -138,9 +147,18 @@ fn agree(told: &[Pattern], seen: &[Event]) {
             panic!("happened, and was not told here: {}\ntold next: {expected:#?}", event.call);
         }
     }
-    let left: Vec<&str> =
-        told[finger..].iter().filter(|one| !one.optional).map(|one| one.text.as_str()).collect();
+    let left = passed.into_iter().chain(&told[finger..]).filter(|one| !one.optional);
+    let left: Vec<&str> = left.map(|one| one.text.as_str()).collect();
     assert!(left.is_empty(), "told, and did not happen (in this order): {left:#?}");
+}
+
+/// How far what comes next may be: up to the first call that is not in brackets; and of those that parent and init
+/// make at the same time any may be the first.
+fn reach(told: &[Pattern], finger: usize) -> usize {
+    let first = told[finger..].iter().position(|one| !one.optional).map_or(told.len(), |n| finger + n + 1);
+    let at_once = |one: &&Pattern| one.text.contains("/cgroup.procs>, ") || one.text.contains("</proc/PID/");
+    let together = told[finger..].iter().take_while(at_once).count();
+    first.max(finger + together)
 }
 
 fn must_be_told(event: &Event) -> bool {
@@ -185,6 +203,70 @@ fn explain_tells_what_many_fields_do() {
     }
     let mut config = default(serde_json::to_value(spec::default()).unwrap());
     many(&mut config);
+    compare(&config, None);
+}
+
+#[test]
+fn explain_tells_what_root_does_in_a_user_namespace() {
+    if !can() {
+        return;
+    }
+    let mut config = default(serde_json::to_value(spec::default()).unwrap());
+    let map = json!([{ "containerID": 0, "hostID": 0, "size": 65536 }]);
+    let linux = &mut config["linux"];
+    linux["namespaces"].as_array_mut().unwrap().push(json!({ "type": "user" }));
+    (linux["uidMappings"], linux["gidMappings"]) = (map.clone(), map.clone());
+    config["process"]["noNewPrivileges"] = json!(false);
+    config["linux"]["seccomp"] = json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{ "names": ["keyctl"], "action": "SCMP_ACT_ERRNO" }]
+    });
+    config["mounts"].as_array_mut().unwrap().retain(|mount| mount["type"] != "cgroup");
+    compare(&config, None);
+}
+
+#[test]
+fn explain_tells_of_owners_that_are_mapped() {
+    if !can() {
+        return;
+    }
+    let mut config = default(serde_json::to_value(spec::default()).unwrap());
+    let map = json!([{ "containerID": 0, "hostID": 1000, "size": 10 }]);
+    for name in ["/one", "/other"] {
+        config["mounts"].as_array_mut().unwrap().push(json!({
+            "destination": name, "source": ".", "options": ["bind", "idmap", "ro"],
+            "uidMappings": map, "gidMappings": map
+        }));
+    }
+    compare(&config, None);
+}
+
+#[test]
+fn explain_tells_of_namespaces_that_are_joined() {
+    if !can() {
+        return;
+    }
+    let mut config = default(serde_json::to_value(spec::default()).unwrap());
+    for namespace in config["linux"]["namespaces"].as_array_mut().unwrap() {
+        // Our own serve as well as any: to join them is the same call.
+        let ours = |name: &str| json!(format!("/proc/{}/ns/{name}", std::process::id()));
+        match namespace["type"].as_str().unwrap() {
+            "network" => namespace["path"] = ours("net"),
+            "ipc" => namespace["path"] = ours("ipc"),
+            _ => (),
+        }
+    }
+    compare(&config, None);
+}
+
+#[test]
+fn explain_tells_of_a_terminal() {
+    if !can() {
+        return;
+    }
+    let mut config = default(serde_json::to_value(spec::default()).unwrap());
+    config["process"]["terminal"] = json!(true);
+    config["process"]["consoleSize"] = json!({ "height": 25, "width": 80 });
     compare(&config, None);
 }
 
