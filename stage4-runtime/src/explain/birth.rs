@@ -208,13 +208,17 @@ fn surroundings(story: &mut Story<'_>) {
         );
     }
     if plan.namespaces.born.has(Kind::Net) {
-        let calls = vec![
-            "socket(AF_NETLINK, SOCK_RAW|SOCK_CLOEXEC, NETLINK_ROUTE)".to_owned(),
-            "sendto(<netlink>, [{nlmsg_len=32, nlmsg_type=0x10, …], 32, 0, NULL, 0)".to_owned(),
-        ];
-        let why = "RTM_NEWLINK with IFF_UP: a new network namespace has one link, and programs expect to reach themselves";
-        story.tell_always(calls, Some("ip link set lo up".to_owned()), why);
+        loopback(story);
     }
+}
+
+fn loopback(story: &mut Story<'_>) {
+    let calls = vec![
+        "socket(AF_NETLINK, SOCK_RAW|SOCK_CLOEXEC, NETLINK_ROUTE)".to_owned(),
+        "sendto(<netlink>, [{nlmsg_len=32, nlmsg_type=0x10, …], 32, 0, NULL, 0)".to_owned(),
+    ];
+    let why = "RTM_NEWLINK with IFF_UP: a new network namespace has one link, and programs expect to reach themselves";
+    story.tell_always(calls, Some("ip link set lo up".to_owned()), why);
 }
 
 fn clocks(story: &mut Story<'_>, offsets: stage2_namespaces::clocks::Offsets) {

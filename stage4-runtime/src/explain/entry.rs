@@ -140,9 +140,8 @@ fn finished(story: &mut Story<'_>) {
             "between the mounts of this namespace and its copies",
         );
     }
-    let readonly = libc::MOUNT_ATTR_RDONLY;
     if root.readonly {
-        let calls = vec![mount_setattr("<rootfs>", false, readonly, 0, 0)];
+        let calls = vec![mount_setattr("<rootfs>", false, libc::MOUNT_ATTR_RDONLY, 0, 0)];
         story.tell(
             "root.readonly",
             calls,
@@ -150,6 +149,11 @@ fn finished(story: &mut Story<'_>) {
             "asked again with fstatfs(2)",
         );
     }
+    sealed(story);
+}
+
+/// Mounts that could not be read-only before there was everything in them.
+fn sealed(story: &mut Story<'_>) {
     for mount in &story.plan.mounts {
         let late = match &mount.what {
             What::New(system) => system.kind == "tmpfs" && !system.needs_mount(),
@@ -159,7 +163,7 @@ fn finished(story: &mut Story<'_>) {
         if late && mounts::is_readonly(mount) {
             let name = format!("<rootfs/{}>", mount.target.display());
             let command = format!("mount -o remount,bind,ro {}", path(&Path::new("/").join(&mount.target)));
-            let calls = vec![mount_setattr(&name, false, readonly, 0, 0)];
+            let calls = vec![mount_setattr(&name, false, libc::MOUNT_ATTR_RDONLY, 0, 0)];
             story.tell(
                 format!("mounts[{}]", mount.index),
                 calls,

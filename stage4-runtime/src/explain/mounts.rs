@@ -57,7 +57,6 @@ fn one(story: &mut Story<'_>, mount: &Mount) {
     let place = mount.target.display().to_string();
     let target = format!("<rootfs/{place}>");
     let mut calls = vec![beneath(&mount.target, "", true)];
-    let straight = ["proc", "sys"].contains(&place.as_str());
     let why = match &mount.what {
         What::Bind(bind) => {
             if !story.scene.privileged {
@@ -75,14 +74,7 @@ fn one(story: &mut Story<'_>, mount: &Mount) {
         What::New(system) => {
             calls.extend(new(mount, system));
             calls.push(move_mount(&format!("<{}>", system.kind), &target));
-            let late = is_readonly(mount) && system.kind == "tmpfs";
-            match (late, straight) {
-                (true, _) => "read-only later, when everything is in it",
-                (_, true) => {
-                    "a directory without links on its way, or nothing: a link here would hide the real one (CVE-2023-27561)"
-                }
-                _ => "made where nobody sees it, with its attributes from the first moment; then attached",
-            }
+            why_so(mount, system)
         }
         What::Again(system) => {
             calls.extend(again(mount, system));
@@ -94,6 +86,17 @@ fn one(story: &mut Story<'_>, mount: &Mount) {
         }
     };
     story.tell(field(mount), calls, Some(typed(mount, &story.plan.root.path)), why);
+}
+
+fn why_so(mount: &Mount, system: &FileSystem) -> &'static str {
+    let straight = mount.target == Path::new("proc") || mount.target == Path::new("sys");
+    match is_readonly(mount) && system.kind == "tmpfs" {
+        true => "read-only later, when everything is in it",
+        false if straight => {
+            "a directory without links on its way, or nothing: a link here would hide the real one (CVE-2023-27561)"
+        }
+        false => "made where nobody sees it, with its attributes from the first moment; then attached",
+    }
 }
 
 pub(super) fn field(mount: &Mount) -> String {
@@ -225,23 +228,24 @@ fn hierarchy_of(story: &Story<'_>, place: &str) -> String {
     name.to_string_lossy().into_owned()
 }
 
+/// Of mount(8).
+const WORDS: [(u64, &str); 8] = [
+    (libc::MOUNT_ATTR_RDONLY, "ro"),
+    (libc::MOUNT_ATTR_NOSUID, "nosuid"),
+    (libc::MOUNT_ATTR_NODEV, "nodev"),
+    (libc::MOUNT_ATTR_NOEXEC, "noexec"),
+    (libc::MOUNT_ATTR_NOATIME, "noatime"),
+    (libc::MOUNT_ATTR_STRICTATIME, "strictatime"),
+    (libc::MOUNT_ATTR_NODIRATIME, "nodiratime"),
+    (libc::MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"),
+];
+
 /// What mount(8) is told for the same.
 fn typed(mount: &Mount, root: &Path) -> String {
     let target = path(&root.join(&mount.target));
     let set = asked(mount);
-    let mut words: Vec<&str> = [
-        (libc::MOUNT_ATTR_RDONLY, "ro"),
-        (libc::MOUNT_ATTR_NOSUID, "nosuid"),
-        (libc::MOUNT_ATTR_NODEV, "nodev"),
-        (libc::MOUNT_ATTR_NOEXEC, "noexec"),
-        (libc::MOUNT_ATTR_NOATIME, "noatime"),
-        (libc::MOUNT_ATTR_STRICTATIME, "strictatime"),
-        (libc::MOUNT_ATTR_NODIRATIME, "nodiratime"),
-        (libc::MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"),
-    ]
-    .into_iter()
-    .filter_map(|(bit, word)| (set & bit != 0).then_some(word))
-    .collect();
+    let words = WORDS.into_iter().filter_map(|(bit, word)| (set & bit != 0).then_some(word));
+    let mut words: Vec<&str> = words.collect();
     match &mount.what {
         What::Bind(bind) => {
             let how = if bind.deep { "--rbind" } else { "--bind" };

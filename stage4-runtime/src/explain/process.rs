@@ -24,16 +24,7 @@ pub(super) fn changed(story: &mut Story<'_>) {
             "where its user is at home, for HOME, which nobody has set",
         );
     }
-    let keyring = format!("_ses.{}", plan.id);
-    let calls = vec![
-        format!("keyctl(KEYCTL_JOIN_SESSION_KEYRING, {keyring:?})"),
-        perhaps("keyctl(KEYCTL_SETPERM, …)".to_owned()),
-    ];
-    story.tell_always(
-        calls,
-        Some(format!("keyctl session {} …", word(&keyring))),
-        "the caller's keys stay the caller's",
-    );
+    keyring(story);
     session(story);
     schedule::scheduled(story);
     schedule::labelled(story);
@@ -46,6 +37,24 @@ pub(super) fn changed(story: &mut Story<'_>) {
     privileges::assumed(story);
     story.tell_always(vec![undumpable], None, "again, for the change of ids has made it dumpable");
     found(story);
+    released(story);
+}
+
+fn keyring(story: &mut Story<'_>) {
+    let keyring = format!("_ses.{}", story.plan.id);
+    let calls = vec![
+        format!("keyctl(KEYCTL_JOIN_SESSION_KEYRING, {keyring:?})"),
+        perhaps("keyctl(KEYCTL_SETPERM, …)".to_owned()),
+    ];
+    story.tell_always(
+        calls,
+        Some(format!("keyctl session {} …", word(&keyring))),
+        "the caller's keys stay the caller's",
+    );
+}
+
+/// Nothing of the host's is left to it.
+fn released(story: &mut Story<'_>) {
     let calls = vec![
         "prctl(PR_SET_PDEATHSIG, 0)".to_owned(),
         "close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC)".to_owned(),

@@ -20,10 +20,10 @@ pub(super) fn scheduled(story: &mut Story<'_>) {
         );
     }
     if let Some(policy) = &process.memory_policy {
-        let call = format!("set_mempolicy({:#x}, …)", policy.mode);
+        let call = format!("set_mempolicy({}, …)", memory_mode(policy.mode));
         story.tell(
             "linux.memoryPolicy",
-            vec![perhaps(call)],
+            vec![call],
             Some("numactl …".to_owned()),
             "the nodes that memory is taken from",
         );
@@ -33,6 +33,12 @@ pub(super) fn scheduled(story: &mut Story<'_>) {
         let why = "how soon it is killed where memory runs out; not written where it is so already";
         story.tell("process.oomScoreAdj", vec![call], Some(format!("choom -n {score} -- …")), why);
     }
+    turns(story);
+}
+
+/// At the processor, and at disks.
+fn turns(story: &mut Story<'_>) {
+    let process = &story.plan.process;
     if let Some(policy) = &process.scheduling.policy {
         let call =
             format!("sched_setattr(0, {{…sched_policy=…, sched_flags=…, sched_nice={}, …}}, 0)", policy.nice);
@@ -90,4 +96,16 @@ pub(super) fn labelled(story: &mut Story<'_>) {
             "entered by execve(2), and read back",
         );
     }
+}
+
+/// linux/mempolicy.h
+fn memory_mode(mode: i32) -> String {
+    const MODES: [&str; 7] =
+        ["DEFAULT", "PREFERRED", "BIND", "INTERLEAVE", "LOCAL", "PREFERRED_MANY", "WEIGHTED_INTERLEAVE"];
+    const FLAGS: [(i32, &str); 3] =
+        [(1 << 15, "STATIC_NODES"), (1 << 14, "RELATIVE_NODES"), (1 << 13, "NUMA_BALANCING")];
+    let number = usize::try_from(mode & 0xff).unwrap_or_default();
+    let name = MODES.get(number).map_or_else(|| number.to_string(), |name| format!("MPOL_{name}"));
+    let flags = FLAGS.iter().filter(|(bit, _)| mode & bit != 0).map(|(_, flag)| format!("|MPOL_F_{flag}"));
+    name + &flags.collect::<String>()
 }

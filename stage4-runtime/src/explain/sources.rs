@@ -38,6 +38,16 @@ pub(super) fn opened(story: &mut Story<'_>) {
     if !story.scene.privileged {
         return;
     }
+    binds(story);
+    if let Some(mount) = story.plan.mounts.iter().find(|one| matches!(one.what, What::Cgroup { .. })) {
+        let calls = shown(story, mount).iter().map(|place| tree_of(Path::new(place), false)).collect();
+        let why = "the container's own group in each hierarchy, to be shown inside";
+        story.tell(field(mount), calls, None, why);
+    }
+    devices(story);
+}
+
+fn binds(story: &mut Story<'_>) {
     let mut known: Vec<&MappedBy> = Vec::new();
     for mount in &story.plan.mounts {
         if let What::Bind(bind) = &mount.what {
@@ -57,16 +67,6 @@ pub(super) fn opened(story: &mut Story<'_>) {
             );
         }
     }
-    if let Some(mount) = story.plan.mounts.iter().find(|one| matches!(one.what, What::Cgroup { .. })) {
-        let calls = shown(story, mount).iter().map(|place| tree_of(Path::new(place), false)).collect();
-        story.tell(
-            field(mount),
-            calls,
-            None,
-            "the container's own group in each hierarchy, to be shown inside",
-        );
-    }
-    devices(story);
 }
 
 fn devices(story: &mut Story<'_>) {
