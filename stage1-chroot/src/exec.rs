@@ -105,7 +105,7 @@ fn is_path(name: &OsStr) -> bool {
 }
 
 /// The files that `name` can mean (execvp(3)); an empty directory in `path` is the working directory.
-fn candidates(name: &OsStr, path: &OsStr) -> Vec<Vec<u8>> {
+pub fn candidates(name: &OsStr, path: &OsStr) -> Vec<Vec<u8>> {
     if is_path(name) {
         return vec![name.as_bytes().to_vec()];
     }

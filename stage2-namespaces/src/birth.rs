@@ -6,7 +6,7 @@
 use crate::kind::{Kind, Kinds};
 use crate::mount::{Incoming, PrivateMounts};
 use crate::refusal;
-use crate::sys::birth::{self as raw, Side};
+use crate::sys::birth::{self as raw, Parentage, Side};
 use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::sched::{setns, unshare};
@@ -51,12 +51,34 @@ pub fn birth(
     life: impl FnOnce(Newborn) -> u8,
 ) -> Result<Child> {
     let (side, way) = clone3_or_clone(kinds, cgroup)?;
+    // clone(2) has no room for the flag of the time namespace.
+    let kinds = if way == Way::Clone3 { kinds } else { kinds.without(Kind::Time) };
+    Ok(part(side, kinds, way, life))
+}
+
+/// The same, but the new process is a child of our parent's, who has to be told its pid and to wait for it.
+///
+/// For a process that has joined namespaces on the way: what it begets is in them, and it can go. The kernel says
+/// EINVAL to the first process of a pid namespace, which can have no siblings (clone(2), CLONE_PARENT).
+///
+/// # Errors
+/// As of [`birth`], without the way of old kernels.
+pub fn birth_of_sibling(
+    kinds: Kinds,
+    cgroup: Option<BorrowedFd<'_>>,
+    life: impl FnOnce(Newborn) -> u8,
+) -> Result<Child> {
+    let side = raw::clone3(kinds, cgroup, Parentage::Sibling)
+        .map_err(|errno| refusal::explain("clone3", errno, kinds))?;
+    Ok(part(side, kinds, Way::Clone3, life))
+}
+
+/// From here on there are two: one returns, the other one lives and ends.
+fn part(side: Side, kinds: Kinds, way: Way, life: impl FnOnce(Newborn) -> u8) -> Child {
     match side {
-        Side::Parent { pid, pidfd } => Ok(Child { pid, pidfd, way }),
+        Side::Parent { pid, pidfd } => Child { pid, pidfd, way },
         Side::Child => {
             let last = NeverReturn;
-            // clone(2) has no room for the flag of the time namespace.
-            let kinds = if way == Way::Clone3 { kinds } else { kinds.without(Kind::Time) };
             let status = life(Newborn { kinds });
             std::mem::forget(last);
             raw::exit(status)
@@ -66,7 +88,7 @@ pub fn birth(
 
 /// A filter from before 2019 knows clone(2), and answers clone3(2) with ENOSYS or EPERM, whatever is asked for.
 fn clone3_or_clone(kinds: Kinds, cgroup: Option<BorrowedFd<'_>>) -> Result<(Side, Way)> {
-    let refused = match raw::clone3(kinds, cgroup) {
+    let refused = match raw::clone3(kinds, cgroup, Parentage::Child) {
         Ok(side) => return Ok((side, Way::Clone3)),
         Err(errno) => errno,
     };
@@ -106,6 +128,12 @@ impl Newborn {
 }
 
 impl Child {
+    /// The child that somebody else has begotten for us ([`birth_of_sibling`]), by the number it was told to have.
+    pub fn adopt(pid: Pid) -> Result<Self> {
+        let pidfd = raw::pidfd_open(pid).map_err(|errno| Error::call(format!("pidfd_open({pid})"), errno))?;
+        Ok(Child { pid, pidfd, way: Way::Clone3 })
+    }
+
     /// Waits for its end. The status is the one it gave, or 128 + n where signal n killed it.
     pub fn wait(self) -> Result<u8> {
         loop {

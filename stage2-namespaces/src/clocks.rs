@@ -8,16 +8,31 @@ use crate::{Error, Result};
 use nix::time::{ClockId, clock_gettime};
 use std::fs;
 
-/// Seconds to add to the two clocks that have an offset; the wall clock has none.
+/// What is added to a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Offset {
+    /// Seconds; may be negative.
+    pub seconds: i64,
+    /// Nanoseconds beside them, less than a second; they always count forward.
+    pub nanoseconds: u32,
+}
+
+impl From<i64> for Offset {
+    fn from(seconds: i64) -> Self {
+        Offset { seconds, nanoseconds: 0 }
+    }
+}
+
+/// What to add to the two clocks that have an offset; the wall clock has none.
 ///
 /// To add to the clocks of the host, that is of the first time namespace: from inside another one, too, the kernel
 /// counts from there. None: the clock stays as it is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Offsets {
     /// CLOCK_BOOTTIME, which uptime(1) shows.
-    pub boottime: Option<i64>,
+    pub boottime: Option<Offset>,
     /// CLOCK_MONOTONIC.
-    pub monotonic: Option<i64>,
+    pub monotonic: Option<Offset>,
 }
 
 /// Half of what a 64-bit count of nanoseconds holds, in seconds (about 146 years); time_namespaces(7).
@@ -31,7 +46,7 @@ impl Offsets {
         self == Offsets::default()
     }
 
-    fn wanted(self) -> impl Iterator<Item = (&'static str, ClockId, i64)> {
+    fn wanted(self) -> impl Iterator<Item = (&'static str, ClockId, Offset)> {
         [
             self.monotonic.map(|offset| ("monotonic", ClockId::CLOCK_MONOTONIC, offset)),
             self.boottime.map(|offset| ("boottime", ClockId::CLOCK_BOOTTIME, offset)),
@@ -47,10 +62,11 @@ impl Offsets {
             let now =
                 clock_gettime(clock).map_err(|errno| Error::call(format!("clock_gettime({name})"), errno))?;
             let host = now.tv_sec() - present_offset(&present, name);
-            if !in_range(host, offset) {
-                return Err(Error::refused(format!("{name} offset {offset} is out of range")).with_hint(
-                    format!("the host's clock stands at {host} s; with it between 0 and {LIMIT}"),
-                ));
+            if !in_range(host, offset.seconds) {
+                return Err(Error::refused(format!("{name} offset {} is out of range", offset.seconds))
+                    .with_hint(format!(
+                        "the host's clock stands at {host} s; with it between 0 and {LIMIT}"
+                    )));
             }
         }
         Ok(())
@@ -58,10 +74,10 @@ impl Offsets {
 
     // ANCHOR: time
     /// Enters a new time namespace with these offsets; for a process with one thread.
-    pub(crate) fn enter(self) -> Result<()> {
+    pub fn enter(self) -> Result<()> {
         enter_new_time(|| {
-            let lines = self.wanted().map(|(name, _, offset)| format!("{name} {offset} 0\n"));
-            let text: String = lines.collect();
+            let line = |(name, _, at): (_, _, Offset)| format!("{name} {} {}\n", at.seconds, at.nanoseconds);
+            let text: String = self.wanted().map(line).collect();
             fs::write(OFFSETS, &text).map_err(|e| Error::io(format!("write({OFFSETS:?}, {text:?})"), &e))
         })
     }

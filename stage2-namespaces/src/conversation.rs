@@ -77,7 +77,7 @@ impl ChildEnd {
 }
 
 /// The parts of a failure parted by NULs, which no part can hold.
-fn text(Failure { status, error }: &Failure) -> String {
+pub fn text(Failure { status, error }: &Failure) -> String {
     let (what, errno) = match error {
         Error::Call { call, errno, .. } => (call, *errno as i32),
         Error::Refused { what, .. } => (what, 0),
@@ -85,7 +85,8 @@ fn text(Failure { status, error }: &Failure) -> String {
     format!("{status}\0{errno}\0{}\0{}", what.replace('\0', ""), error.hint().unwrap_or_default())
 }
 
-fn parse(text: &str) -> Option<Failure> {
+/// What [`text`] made of it; none where it was something else.
+pub fn parse(text: &str) -> Option<Failure> {
     let mut parts = text.splitn(4, '\0');
     let (status, errno) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let (what, hint) = (parts.next()?, parts.next()?);

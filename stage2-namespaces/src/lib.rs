@@ -17,7 +17,7 @@ pub mod census;
 pub mod clocks;
 #[cfg(feature = "cli")]
 pub mod commands;
-mod conversation;
+pub mod conversation;
 pub mod idmap;
 mod init;
 pub mod ipc;
@@ -31,7 +31,7 @@ pub mod pivot;
 pub mod pod;
 mod refusal;
 pub mod request;
-mod signals;
+pub mod signals;
 pub mod spawn;
 pub mod subid;
 mod sys;

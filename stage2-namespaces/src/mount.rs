@@ -4,7 +4,9 @@
 //! Book: "mnt" (`mnt`), "Propagation" (`propagation`).
 //! Invariant: whoever holds a `PrivateMounts` is in a mount namespace of his own, and nothing he mounts leaves it.
 
-use crate::sys::mount::{detached, move_mount};
+pub use crate::sys::mount::move_mount;
+
+use crate::sys::mount::detached;
 use crate::{Error, Kind, Kinds, Result, refusal};
 use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MsFlags, mount};

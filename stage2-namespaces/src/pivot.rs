@@ -8,20 +8,27 @@ use crate::sys::mount::{move_mount, open_tree};
 use crate::{Error, Result, Rootfs};
 use nix::mount::{MntFlags, umount2};
 use nix::unistd::{chdir, fchdir, pivot_root};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 // ANCHOR: pivot
 /// Makes `rootfs` the root, and detaches everything that was there before.
 ///
 /// `rootfs` must have been opened in this mount namespace. Without a [`PrivateMounts`] this does not compile: in the
 /// host's namespace it would take the root away from every process of the machine.
-pub fn pivot(_proof: &PrivateMounts, rootfs: &Rootfs) -> Result<()> {
+pub fn pivot(proof: &PrivateMounts, rootfs: &Rootfs) -> Result<()> {
     let path = rootfs.path();
     let call = |name: &str, errno| Error::call(format!("{name} for {path:?}"), errno);
     // The new root must be a mount; a copy of the directory, attached over itself, is one.
     let tree = open_tree(rootfs.as_fd()).map_err(|e| call("open_tree(OPEN_TREE_CLONE|AT_RECURSIVE)", e))?;
     move_mount(tree.as_fd(), rootfs.as_fd()).map_err(|e| call("move_mount(tree, rootfs)", e))?;
-    fchdir(&tree).map_err(|e| call("fchdir(tree)", e))?;
+    pivot_into(proof, tree.as_fd(), path)
+}
+
+/// The same for a `tree` that is a mount of this namespace already; `path` is what it is called in errors.
+pub fn pivot_into(_proof: &PrivateMounts, tree: BorrowedFd<'_>, path: &Path) -> Result<()> {
+    let call = |name: &str, errno| Error::call(format!("{name} for {path:?}"), errno);
+    fchdir(tree).map_err(|e| call("fchdir(tree)", e))?;
     // Both names are the new root: the old one comes to lie on top of it, with no directory made for it.
     pivot_root(".", ".").map_err(|e| call("pivot_root(\".\", \".\")", e).with_hint(
         "the present root must be a mount that is not shared; on an initramfs it is none, and cannot be moved",

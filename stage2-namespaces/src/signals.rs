@@ -9,11 +9,12 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 use std::cell::RefCell;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::{Rc, Weak};
 
 /// Signals that are held back and can be read; released when the last of those who hold them is dropped.
 #[derive(Debug)]
-pub(crate) struct Signals {
+pub struct Signals {
     before: Rc<Mask>,
     queue: SignalFd,
 }
@@ -29,13 +30,13 @@ thread_local! {
 
 /// What arrived.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum News {
+pub enum News {
     /// A child changed its state.
     Child,
     /// Somebody sent this, and meant the command.
     PassOn(i32),
-    /// From the terminal, which has sent it to the command as well.
-    FromTerminal,
+    /// From the terminal, which has sent it to all of its foreground group as well.
+    FromTerminal(i32),
 }
 
 impl Signals {
@@ -52,8 +53,7 @@ impl Signals {
         ] {
             held.remove(own);
         }
-        // An ignored SIGCHLD, inherited from a careless caller, would reap the child behind our back.
-        crate::sys::birth::heed(libc::SIGCHLD);
+        heed_children();
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&held), Some(&mut before))
             .map_err(|errno| Error::call("sigprocmask(SIG_BLOCK)", errno))?;
@@ -79,13 +79,27 @@ impl Signals {
             match self.queue.read_signal() {
                 Ok(Some(info)) if info.ssi_signo == libc::SIGCHLD as u32 => return Ok(News::Child),
                 // The kernel itself sends to the whole foreground group: ^C, ^\\, hang-up, a new window size.
-                Ok(Some(info)) if info.ssi_code == libc::SI_KERNEL => return Ok(News::FromTerminal),
+                Ok(Some(info)) if info.ssi_code == libc::SI_KERNEL => {
+                    return Ok(News::FromTerminal(info.ssi_signo as i32));
+                }
                 Ok(Some(info)) => return Ok(News::PassOn(info.ssi_signo as i32)),
                 Ok(None) | Err(Errno::EINTR) => (),
                 Err(errno) => return Err(Error::call("read(signalfd)", errno)),
             }
         }
     }
+}
+
+/// Can be read when the next has arrived.
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.queue.as_fd()
+    }
+}
+
+/// An ignored SIGCHLD, inherited from a careless caller, would reap children behind our back.
+pub fn heed_children() {
+    crate::sys::birth::heed(libc::SIGCHLD);
 }
 
 impl Mask {

@@ -4,6 +4,7 @@
 //! Book: "user" (`user`), "Id maps" (`idmap`).
 //! Invariant: each map is written once, from outside, before the child does anything in its namespaces.
 
+use crate::birth::Child;
 use crate::idmap::IdMap;
 use crate::refusal::require_proc;
 use crate::subid::{self, Side};
@@ -57,6 +58,11 @@ impl Users {
         Ok(())
     }
 
+    /// The parent's part, for whom it has given birth to: `child` waits until it is told that its ids are mapped.
+    pub fn give(&self, child: &Child) -> Result<()> {
+        self.write_maps(child.number_in_proc()?)
+    }
+
     // ANCHOR: user
     /// The parent's part: gives `child`, who waits for it and has that number in /proc, its ids.
     pub(crate) fn write_maps(&self, child: i32) -> Result<()> {
@@ -73,7 +79,7 @@ impl Users {
     // ANCHOR_END: user
 
     /// The child's part: becomes root, where the maps have one. Without, it stays nobody.
-    pub(crate) fn become_root(&self) -> Result<()> {
+    pub fn become_root(&self) -> Result<()> {
         let Users::Mapped { uids, gids } = self else { return Ok(()) };
         if gids.outside(0).is_some() {
             let root = Gid::from_raw(0);

@@ -96,12 +96,29 @@ fn parse(text: &str) -> Option<Rule> {
     Some(Rule { kind, major, minor, access: Access(access) })
 }
 
+/// What is decided about all devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Policy {
+    /// These may be used, and no others.
+    Only(Vec<Rule>),
+    /// All may be used but these.
+    AllBut(Vec<Rule>),
+}
+
 impl Group {
     /// From now on only `allowed` devices may be used.
     ///
     /// # Errors
     /// EPERM: both versions ask for the administrator of the machine, not of a user namespace.
     pub fn allow_devices_only(&self, allowed: &[Rule]) -> Result<()> {
+        self.decide_about_devices(&Policy::Only(allowed.to_vec()))
+    }
+
+    /// From now on `policy` decides which devices may be used.
+    ///
+    /// # Errors
+    /// As of [`Group::allow_devices_only`].
+    pub fn decide_about_devices(&self, policy: &Policy) -> Result<()> {
         let place = self.place(Controller::Devices).ok_or_else(|| {
             Error::refused("no hierarchy here can decide about devices")
                 .with_hint("mount a version 2 hierarchy")
@@ -109,16 +126,20 @@ impl Group {
         match place.hierarchy.version {
             Version::V1 => {
                 let write = |file, value: &str| place.directory.write(file, value).map_err(explained);
-                // `a` takes everything away, and then the list is what it is.
-                write("devices.deny", "a")?;
-                allowed.iter().try_for_each(|rule| write("devices.allow", &rule.to_string()))
+                // `a` takes everything away or gives it, and then the list is what it is.
+                let (all, each, rules) = match policy {
+                    Policy::Only(rules) => ("devices.deny", "devices.allow", rules),
+                    Policy::AllBut(rules) => ("devices.allow", "devices.deny", rules),
+                };
+                write(all, "a")?;
+                rules.iter().try_for_each(|rule| write(each, &rule.to_string()))
             }
-            Version::V2 => self.attach_device_program(allowed),
+            Version::V2 => self.attach_device_program(policy),
         }
     }
 
     /// The version 2 way, which works beside version 1 in a hybrid layout.
-    pub fn attach_device_program(&self, allowed: &[Rule]) -> Result<()> {
+    pub fn attach_device_program(&self, policy: &Policy) -> Result<()> {
         let place = self.unified().ok_or_else(|| {
             Error::refused("this group is in no hierarchy of version 2")
                 .with_hint("mount -t cgroup2 none DIR")
@@ -127,7 +148,7 @@ impl Group {
         let group = place.directory.as_fd();
         let there = attached_device_programs(group)
             .map_err(|errno| call("BPF_PROG_QUERY, BPF_CGROUP_DEVICE", errno))?;
-        let program = load_device_program(&program::of(allowed))
+        let program = load_device_program(&program::of(policy))
             .map_err(|errno| call("BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE", errno))?;
         let path = place.directory.path().display();
         attach_device_program(program.as_fd(), group)

@@ -17,6 +17,7 @@ use crate::limits::{Limits, Setting};
 use crate::name::GroupName;
 use crate::{Error, Result};
 pub use end::{Holder, holders_text};
+pub use make::Existing;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 pub(crate) use refusal::INVALID;
@@ -24,6 +25,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 
 /// A group that exists.
 #[derive(Debug)]
@@ -49,6 +51,20 @@ impl Group {
     /// # Errors
     /// EEXIST; a controller that is not there or not handed down to us; EACCES where nothing is delegated to us.
     pub fn create(layout: &Layout, base: Base, name: &GroupName, needed: &[Controller]) -> Result<Group> {
+        Self::make(layout, base, name, needed, Existing::Refuse)
+    }
+
+    /// The same, but a group that is there and has no processes is taken as it is, and not left if this fails.
+    ///
+    /// # Errors
+    /// As of [`Group::create`].
+    pub fn make(
+        layout: &Layout,
+        base: Base,
+        name: &GroupName,
+        needed: &[Controller],
+        existing: Existing,
+    ) -> Result<Group> {
         let mut group = Group { name: name.clone(), base, places: Vec::new(), left_out: Vec::new() };
         let mut made = make::Made::default();
         for hierarchy in layout.useful() {
@@ -57,7 +73,7 @@ impl Group {
             if wanted.is_empty() && hierarchy.only_on_demand() {
                 continue;
             }
-            match made.group_in(hierarchy, base, name, &wanted) {
+            match made.group_in(hierarchy, base, name, &wanted, existing) {
                 Ok(directory) => group.places.push(Place { hierarchy: hierarchy.clone(), directory }),
                 Err(error) if wanted.is_empty() && refusal::is_permission(&error) => {
                     group.left_out.push((hierarchy.clone(), error));
@@ -70,6 +86,45 @@ impl Group {
             true => return Err(refusal::nothing_delegated(group.left_out)),
         }
         Ok(group)
+    }
+
+    /// Where [`Group::make`] will make it: known before it is made, so that it can be written down.
+    pub fn paths(layout: &Layout, base: Base, name: &GroupName) -> Vec<PathBuf> {
+        let path = |hierarchy: &Hierarchy| {
+            let parts = hierarchy.base(base).ok()?;
+            Some(parts.iter().chain(name.parts()).fold(hierarchy.mount.clone(), |path, part| path.join(part)))
+        };
+        layout.useful().filter_map(path).collect()
+    }
+
+    /// The group in the directories `paths`, as [`Group::paths`] gave them; those that are not there are left out.
+    ///
+    /// # Errors
+    /// None of them is there.
+    pub fn at(layout: &Layout, paths: &[PathBuf]) -> Result<Group> {
+        let mut places = Vec::new();
+        let mut found = None;
+        let mut failure = None;
+        for hierarchy in layout.useful() {
+            let below = |path: &PathBuf| path.strip_prefix(&hierarchy.mount).ok().map(|rest| rest.to_owned());
+            let Some(rest) = paths.iter().find_map(below) else { continue };
+            let name: GroupName = rest.to_string_lossy().parse()?;
+            match Directory::open(&hierarchy.mount).and_then(|top| top.descend(name.parts())) {
+                Ok(directory) => {
+                    places.push(Place { hierarchy: hierarchy.clone(), directory });
+                    // Version 2 hands controllers down by name.
+                    if found.is_none() || hierarchy.version == Version::V2 {
+                        found = Some(name);
+                    }
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        match (found, failure) {
+            (Some(name), _) => Ok(Group { name, base: Base::Top, places, left_out: Vec::new() }),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(Error::refused("the group is in no hierarchy that is mounted here")),
+        }
     }
 
     /// The group `name`, wherever it exists.
@@ -129,16 +184,29 @@ impl Group {
             }
             _ => error,
         })?;
-        self.hand_down(&limits.controllers())?;
-        for setting in &settings {
-            let Some(place) = self.place(setting.controller) else { continue };
-            place
-                .directory
-                .write(&setting.file, &setting.value)
-                .map_err(|error| refusal::of_setting(error, setting, place))?;
-        }
+        self.write(&settings)?;
         self.cpuset_is_as_asked(limits)?;
         Ok(settings)
+    }
+
+    /// Makes these writes, in their order, where their controllers are; they must be in the group.
+    ///
+    /// # Errors
+    /// What the kernel refuses, with what its parent allows.
+    pub fn write(&self, settings: &[Setting]) -> Result<()> {
+        let mut controllers: Vec<_> = settings.iter().map(|setting| setting.controller).collect();
+        controllers.sort();
+        controllers.dedup();
+        self.hand_down(&controllers)?;
+        for setting in settings {
+            let place = self.place(setting.controller).ok_or_else(|| {
+                let name = setting.controller.facts().v1;
+                Error::refused(format!("the group {} is in no hierarchy that has {name}", self.name))
+            })?;
+            let written = place.directory.write(&setting.file, &setting.value);
+            written.map_err(|error| refusal::of_setting(error, setting, place))?;
+        }
+        Ok(())
     }
 
     /// Version 2: a controller acts in a group only if all groups above hand it down.

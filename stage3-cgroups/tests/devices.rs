@@ -98,7 +98,7 @@ fn devices_program_of_version_2_decides_beside_version_1_too() {
     let lab = Lab::made(&[]);
     let group = Group::open(&layout, Base::fitting(&layout), &lab.0.parse().unwrap()).unwrap();
     let rules: Vec<devices::Rule> = vec!["c 1:3 rw".parse().unwrap()];
-    group.attach_device_program(&rules).unwrap();
+    group.attach_device_program(&devices::Policy::Only(rules)).unwrap();
     let script = format!("{} attach {} $$ && {{ {TRY}; }}", ground::BINARY, lab.0);
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "null\n");

@@ -173,9 +173,10 @@ impl RunArgs {
             net: kinds.has(Kind::Net),
             user: kinds.has(Kind::User).then(|| self.users()).transpose()?,
             cgroup: kinds.has(Kind::Cgroup),
-            time: kinds
-                .has(Kind::Time)
-                .then_some(Offsets { boottime: self.boottime, monotonic: self.monotonic }),
+            time: kinds.has(Kind::Time).then_some(Offsets {
+                boottime: self.boottime.map(Into::into),
+                monotonic: self.monotonic.map(Into::into),
+            }),
         })
     }
 

@@ -92,6 +92,56 @@ pub fn list(socket: &Socket) -> Result<Vec<(u32, Prefix)>> {
     Ok(found)
 }
 
+/// An address as the kernel told of it, to be given again elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Family and prefix length.
+    fixed: [u8; 2],
+    /// Those attributes that say which address it is, and how it is used.
+    attributes: Vec<(u16, Vec<u8>)>,
+}
+
+/// The addresses of `link` that stay until somebody takes them away, and are good for the whole world.
+///
+/// Not those that the kernel or a lease has made: they are made again where the link comes to be.
+pub fn permanent(socket: &Socket, link: &Link) -> Result<Vec<Told>> {
+    let mut found = Vec::new();
+    let request = Message::new(libc::RTM_GETADDR, libc::NLM_F_REQUEST | libc::NLM_F_DUMP, &[0; 8]);
+    socket.dump("netlink(RTM_GETADDR)", request, |answer| {
+        if u32_at(answer.body, 4) == Some(link.index) {
+            found.extend(tell(answer.body));
+        }
+    })?;
+    Ok(found)
+}
+
+fn tell(body: &[u8]) -> Option<Told> {
+    let [family, length, short_flags, scope] = body.get(..4)?.try_into().ok()?;
+    let all = || attributes(body.get(8..).unwrap_or_default());
+    let flags = all().find(|(kind, _)| *kind == libc::IFA_FLAGS).and_then(|(_, value)| u32_at(value, 0));
+    let flags = flags.unwrap_or(short_flags.into());
+    if flags & libc::IFA_F_PERMANENT == 0 || scope != libc::RT_SCOPE_UNIVERSE {
+        return None;
+    }
+    let kept = [libc::IFA_ADDRESS, libc::IFA_LOCAL, libc::IFA_BROADCAST];
+    let mut attributes: Vec<_> =
+        all().filter(|(kind, _)| kept.contains(kind)).map(|(kind, value)| (kind, value.to_vec())).collect();
+    // Of the flags those that are wishes; the others are states.
+    let wishes = flags & (libc::IFA_F_NODAD | libc::IFA_F_NOPREFIXROUTE);
+    attributes.push((libc::IFA_FLAGS, wishes.to_ne_bytes().to_vec()));
+    Some(Told { fixed: [family, length], attributes })
+}
+
+/// Gives `link` an address that another namespace told of.
+pub fn give(socket: &Socket, link: &Link, told: &Told) -> Result<()> {
+    let [a, b, c, d] = link.index.to_ne_bytes();
+    let fixed = [told.fixed[0], told.fixed[1], 0, 0, a, b, c, d];
+    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+    let message = Message::new(libc::RTM_NEWADDR, flags, &fixed);
+    let message = told.attributes.iter().fold(message, |message, (kind, value)| message.with(*kind, value));
+    socket.ask(&format!("netlink(RTM_NEWADDR on {})", link.name), message)
+}
+
 fn read(body: &[u8]) -> Option<(u32, Prefix)> {
     let (length, index) = (*body.get(1)?, u32_at(body, 4)?);
     // On a link with two ends IFA_ADDRESS is the other end's; IFA_LOCAL is ours, where there is one.

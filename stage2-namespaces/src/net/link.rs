@@ -84,6 +84,20 @@ pub fn up(socket: &Socket, link: &Link) -> Result<()> {
 }
 // ANCHOR_END: net
 
+/// Gives `link` to the network namespace `there`, where it is called `name`; with `%d` in it the kernel finds a number.
+///
+/// It is switched off on the way and loses its addresses ([`super::address::permanent`]).
+///
+/// # Errors
+/// EINVAL: it belongs to its namespace for good, as `lo` and bridges do; EEXIST: there is one of that name there. Then it
+/// may be there all the same, by its old name: the kernel moves first and renames afterwards.
+pub fn hand_over(socket: &Socket, link: &Link, there: &Namespace, name: &str) -> Result<()> {
+    let message = Message::new(libc::RTM_NEWLINK, CHANGE, &ifinfomsg(link.index, 0, 0))
+        .with_text(libc::IFLA_IFNAME, name)
+        .with(libc::IFLA_NET_NS_FD, &there.as_fd().as_raw_fd().to_ne_bytes());
+    socket.ask(&format!("netlink(RTM_NEWLINK {} netns, name {name})", link.name), message)
+}
+
 /// Removes `link`; of a veth pair the other end goes with it.
 pub fn delete(socket: &Socket, link: &Link) -> Result<()> {
     let message = Message::new(libc::RTM_DELLINK, CHANGE, &ifinfomsg(link.index, 0, 0));

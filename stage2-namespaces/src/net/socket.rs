@@ -5,6 +5,7 @@
 
 use super::wire::{Answer, Message, answers, attributes, u32_at};
 use crate::nsfs::Namespace;
+use crate::sys::birth::single_threaded;
 use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
@@ -57,8 +58,14 @@ impl Socket {
             })?;
             Socket::open()
         };
-        std::thread::scope(|scope| scope.spawn(inside).join())
-            .unwrap_or_else(|_| Err(Error::refused("the thread that opened a socket elsewhere panicked")))
+        let alone = single_threaded();
+        let opened = std::thread::scope(|scope| scope.spawn(inside).join());
+        // The kernel lets us know that a thread ends a moment before it is gone, and makes no copy of a process that
+        // has two (`birth`).
+        while alone && !single_threaded() {
+            std::thread::yield_now();
+        }
+        opened.unwrap_or_else(|_| Err(Error::refused("the thread that opened a socket elsewhere panicked")))
     }
 
     /// Sends `message` and waits for the acknowledgement; `call` is what it says in an error.

@@ -42,6 +42,15 @@ struct CloneArgs {
 /// libc has it as a C int, where it is 0.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
+/// Whose child the new process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parentage {
+    /// The caller's.
+    Child,
+    /// The caller's parent's: CLONE_PARENT. It is the one who waits for it.
+    Sibling,
+}
+
 /// Has this process one thread, and its memory for itself?
 ///
 /// unshare(CLONE_VM) changes nothing and is EINVAL for everybody else (unshare(2)): cheaper than /proc, and there
@@ -55,16 +64,21 @@ pub fn single_threaded() -> bool {
 /// One call makes the process and every namespace it is born into.
 ///
 /// The user namespace comes first inside the kernel, and the others belong to it: so an ordinary user may make all.
-pub fn clone3(kinds: Kinds, cgroup: Option<BorrowedFd<'_>>) -> nix::Result<Side> {
+pub fn clone3(kinds: Kinds, cgroup: Option<BorrowedFd<'_>>, parentage: Parentage) -> nix::Result<Side> {
     if !single_threaded() {
         return Err(Errno::EINVAL);
     }
     let mut pidfd: RawFd = -1;
     let into_cgroup = if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
+    // A sibling inherits the exit signal of ours, and clone3(2) takes no other.
+    let (parent, exit_signal) = match parentage {
+        Parentage::Child => (0, libc::SIGCHLD as u64),
+        Parentage::Sibling => (libc::CLONE_PARENT as u64, 0),
+    };
     let args = CloneArgs {
-        flags: kinds.bits() | libc::CLONE_PIDFD as u64 | into_cgroup,
+        flags: kinds.bits() | libc::CLONE_PIDFD as u64 | into_cgroup | parent,
         pidfd: &raw mut pidfd as u64,
-        exit_signal: libc::SIGCHLD as u64,
+        exit_signal,
         cgroup: cgroup.map_or(0, |fd| fd.as_raw_fd() as u64),
         ..Default::default()
     };

@@ -15,7 +15,10 @@ pub fn open_tree(directory: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
     unsafe { descriptor(libc::syscall(libc::SYS_open_tree, directory.as_raw_fd(), c"".as_ptr(), flags)) }
 }
 
-/// Attach a detached `mount` on top of the directory `target`.
+/// Attaches a detached `mount` on top of `target`: a directory on a directory, a file on a file.
+///
+/// # Errors
+/// ENOTDIR where one is a directory and the other is not; EINVAL where `target` is of another mount namespace.
 pub fn move_mount(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> nix::Result<()> {
     let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
     let (from, to) = (mount.as_raw_fd(), target.as_raw_fd());

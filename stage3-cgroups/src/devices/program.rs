@@ -13,8 +13,10 @@
 //!     return 1
 //! return 0
 //! ```
+//! A list of what is denied says `return 0`, `return 1`, and asks for `r6 = r3 & access; if r6 == 0 goto next`: to deny
+//! one of what is asked for is to deny it.
 
-use super::{Kind, Rule};
+use super::{Kind, Policy, Rule};
 
 /// Registers.
 const R0: u64 = 0;
@@ -32,6 +34,7 @@ const MOVE_REGISTER: u64 = 0xbf;
 const AND: u64 = 0x54;
 const SHIFT_RIGHT: u64 = 0x74;
 const JUMP_UNLESS_EQUAL: u64 = 0x55;
+const JUMP_IF_EQUAL: u64 = 0x15;
 const EXIT: u64 = 0x95;
 
 /// `BPF_DEVCG_DEV_*`
@@ -44,8 +47,8 @@ fn instruction(operation: u64, to: u64, from: u64, offset: i16, constant: u32) -
 }
 
 // ANCHOR: devices
-/// The program that allows exactly what the rules allow.
-pub fn of(allowed: &[Rule]) -> Vec<u64> {
+/// The program that allows exactly what the policy allows.
+pub fn of(policy: &Policy) -> Vec<u64> {
     let mut program = vec![
         instruction(LOAD_WORD, KIND, CONTEXT, 0, 0),
         instruction(MOVE_REGISTER, ASKED, KIND, 0, 0),
@@ -54,30 +57,36 @@ pub fn of(allowed: &[Rule]) -> Vec<u64> {
         instruction(LOAD_WORD, MAJOR, CONTEXT, 4, 0),
         instruction(LOAD_WORD, MINOR, CONTEXT, 8, 0),
     ];
-    for rule in allowed {
-        program.extend(block(rule));
+    let (otherwise, rules) = match policy {
+        Policy::Only(rules) => (0, rules),
+        Policy::AllBut(rules) => (1, rules),
+    };
+    for rule in rules {
+        program.extend(block(rule, 1 - otherwise));
     }
-    program.extend([instruction(MOVE, R0, 0, 0, 0), instruction(EXIT, 0, 0, 0, 0)]);
+    program.extend([instruction(MOVE, R0, 0, 0, otherwise), instruction(EXIT, 0, 0, 0, 0)]);
     program
 }
 
-/// One rule: comparisons that jump behind it, and a yes.
-fn block(rule: &Rule) -> Vec<u64> {
+/// One rule: comparisons that jump behind it, and its answer.
+fn block(rule: &Rule, answer: u32) -> Vec<u64> {
     let kind = if rule.kind == Kind::Block { BLOCK } else { CHARACTER };
-    let beyond = !rule.access.0 & 0xffff;
-    // (register, number it must have); the mask of what is asked beyond the rule is made in between.
-    let mut checks = vec![Check::Is(KIND, kind), Check::None(beyond)];
+    let access = match answer {
+        1 => Check::None(!rule.access.0 & 0xffff),
+        _ => Check::Some(rule.access.0),
+    };
+    let mut checks = vec![Check::Is(KIND, kind), access];
     checks.extend(rule.major.map(|number| Check::Is(MAJOR, number)));
     checks.extend(rule.minor.map(|number| Check::Is(MINOR, number)));
-    let yes = [instruction(MOVE, R0, 0, 0, 1), instruction(EXIT, 0, 0, 0, 0)];
-    let mut left: usize = checks.iter().map(Check::length).sum::<usize>() + yes.len();
+    let verdict = [instruction(MOVE, R0, 0, 0, answer), instruction(EXIT, 0, 0, 0, 0)];
+    let mut left: usize = checks.iter().map(Check::length).sum::<usize>() + verdict.len();
     let mut code = Vec::with_capacity(left);
     for check in checks {
         left -= check.length();
         // A jump counts from the instruction after it.
         code.extend(check.code(left as i16));
     }
-    code.extend(yes);
+    code.extend(verdict);
     code
 }
 // ANCHOR_END: devices
@@ -87,25 +96,32 @@ enum Check {
     Is(u64, u32),
     /// Nothing of these bits is asked for.
     None(u32),
+    /// Something of these bits is asked for.
+    Some(u32),
 }
 
 impl Check {
     fn length(&self) -> usize {
         match self {
             Check::Is(..) => 1,
-            Check::None(_) => 3,
+            Check::None(_) | Check::Some(_) => 3,
         }
     }
 
     fn code(&self, behind: i16) -> Vec<u64> {
         match *self {
             Check::Is(register, number) => vec![instruction(JUMP_UNLESS_EQUAL, register, 0, behind, number)],
-            Check::None(bits) => vec![
-                instruction(MOVE_REGISTER, REST, ASKED, 0, 0),
-                instruction(AND, REST, 0, 0, bits),
-                instruction(JUMP_UNLESS_EQUAL, REST, 0, behind, 0),
-            ],
+            Check::None(bits) => Check::masked(bits, JUMP_UNLESS_EQUAL, behind),
+            Check::Some(bits) => Check::masked(bits, JUMP_IF_EQUAL, behind),
         }
+    }
+
+    fn masked(bits: u32, jump: u64, behind: i16) -> Vec<u64> {
+        vec![
+            instruction(MOVE_REGISTER, REST, ASKED, 0, 0),
+            instruction(AND, REST, 0, 0, bits),
+            instruction(jump, REST, 0, behind, 0),
+        ]
     }
 }
 
@@ -130,7 +146,8 @@ mod tests {
                 AND => registers[to] &= u64::from(constant),
                 SHIFT_RIGHT => registers[to] >>= constant,
                 JUMP_UNLESS_EQUAL if registers[to] != u64::from(constant) => at += offset as usize,
-                JUMP_UNLESS_EQUAL => (),
+                JUMP_IF_EQUAL if registers[to] == u64::from(constant) => at += offset as usize,
+                JUMP_UNLESS_EQUAL | JUMP_IF_EQUAL => (),
                 EXIT => return registers[0],
                 other => panic!("{other:#x}"),
             }
@@ -141,7 +158,7 @@ mod tests {
     fn devices_program_says_yes_to_the_list_and_no_to_the_rest() {
         let rules: Vec<Rule> =
             ["c 1:3 rw", "c 5:* rwm", "b *:* m"].iter().map(|r| r.parse().unwrap()).collect();
-        let program = of(&rules);
+        let program = of(&Policy::Only(rules));
         let ask = |kind: u32, access: u32, major, minor| run(&program, access << 16 | kind, major, minor);
         assert_eq!(ask(CHARACTER, 2, 1, 3), 1, "read /dev/null");
         assert_eq!(ask(CHARACTER, 6, 1, 3), 1);
@@ -151,6 +168,17 @@ mod tests {
         assert_eq!(ask(BLOCK, 2, 1, 3), 0);
         assert_eq!(ask(CHARACTER, 7, 5, 200), 1, "every minor");
         assert_eq!((ask(BLOCK, 1, 8, 0), ask(BLOCK, 2, 8, 0)), (1, 0));
-        assert_eq!(run(&of(&[]), 2 << 16 | CHARACTER, 1, 3), 0, "no rule, no device");
+        assert_eq!(run(&of(&Policy::Only(Vec::new())), 2 << 16 | CHARACTER, 1, 3), 0, "no rule, no device");
+    }
+
+    #[test]
+    fn devices_program_says_no_to_a_list_and_yes_to_the_rest() {
+        let rules: Vec<Rule> = ["c 1:3 w", "b 8:* rwm"].iter().map(|r| r.parse().unwrap()).collect();
+        let program = of(&Policy::AllBut(rules));
+        let ask = |kind: u32, access: u32, major, minor| run(&program, access << 16 | kind, major, minor);
+        assert_eq!((ask(CHARACTER, 2, 1, 3), ask(CHARACTER, 4, 1, 3)), (1, 0));
+        assert_eq!(ask(CHARACTER, 6, 1, 3), 0, "half of it is denied");
+        assert_eq!((ask(BLOCK, 2, 8, 7), ask(BLOCK, 2, 9, 7), ask(CHARACTER, 7, 1, 5)), (0, 1, 1));
+        assert_eq!(run(&of(&Policy::AllBut(Vec::new())), 7 << 16 | BLOCK, 1, 3), 1);
     }
 }

@@ -3,7 +3,6 @@
 //! cgroup.kill, Linux 5.14, 2021; before it kill(2) on a frozen group; rmdir(2). Book: "The whole group" (`kill`).
 //! Invariant: nothing outside of the group is touched; a group that cannot be removed says who holds it.
 
-use super::make::base_directory;
 use super::refusal::{self, is_permission};
 use super::walk::{Visit, or_none, walk};
 use super::{Group, Place};
@@ -150,9 +149,15 @@ impl Group {
 
     fn remove_once(&self, removed: &mut usize, end: Instant) -> Result<()> {
         for place in &self.places {
-            let Some((last, way)) = self.name.parts().split_last() else { continue };
-            let parent = match base_directory(&place.hierarchy, self.base).and_then(|base| base.descend(way))
-            {
+            // Of each hierarchy its own: below the caller's groups the same name has many places.
+            let mount = &place.hierarchy.mount;
+            let parts: Vec<String> = (place.directory.path().strip_prefix(mount).into_iter().flatten())
+                .map(|part| part.to_string_lossy().into_owned())
+                .collect();
+            let Some((last, way)) = parts.split_last().filter(|_| !self.name.parts().is_empty()) else {
+                continue;
+            };
+            let parent = match Directory::open(mount).and_then(|top| top.descend(way)) {
                 Err(error) if error.errno() == Some(Errno::ENOENT) => continue,
                 parent => parent?,
             };

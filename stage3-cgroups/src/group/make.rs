@@ -16,6 +16,32 @@ const ACCOUNTED: [Controller; 4] = [Controller::Memory, Controller::Cpu, Control
 /// These act on single threads.
 const THREADED: [Controller; 3] = [Controller::Cpu, Controller::Cpuset, Controller::Pids];
 
+/// What to do with a group that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It belongs to somebody.
+    Refuse,
+    /// It was made for us, if nobody is in it.
+    Adopt,
+}
+
+impl Existing {
+    fn check(self, group: &Directory) -> Result<()> {
+        match self {
+            Existing::Refuse => Err(refusal::exists(group)),
+            Existing::Adopt => match group.read("cgroup.procs")?.is_empty() {
+                true => Ok(()),
+                false => {
+                    Err(Error::refused(format!("{} has processes in it already", group.path().display()))
+                        .with_hint(
+                            "a container has a group of its own: end what is in it, or name another one",
+                        ))
+                }
+            },
+        }
+    }
+}
+
 /// The directories made so far.
 #[derive(Debug, Default)]
 pub(super) struct Made(Vec<(Directory, String)>);
@@ -33,6 +59,7 @@ impl Made {
         base: Base,
         name: &GroupName,
         wanted: &[Controller],
+        existing: Existing,
     ) -> Result<Directory> {
         let mut directory = base_directory(hierarchy, base)?;
         for (depth, part) in name.parts().iter().enumerate() {
@@ -43,7 +70,7 @@ impl Made {
             if new {
                 self.0.push((directory, part.clone()));
             } else if depth + 1 == name.parts().len() {
-                return Err(refusal::exists(&child));
+                existing.check(&child)?;
             }
             if new && hierarchy.version == Version::V1 && hierarchy.has(Controller::Cpuset) {
                 inherit_cpuset(self.0.last().map(|(parent, _)| parent), &child)?;

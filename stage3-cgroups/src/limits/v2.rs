@@ -34,7 +34,11 @@ pub(super) fn settings(limits: &Limits, controller: Controller) -> Result<Vec<Se
         Controller::Misc => {
             limits.misc.iter().map(|misc| set("misc.max", format!("{} {}", misc.name, misc.limit))).collect()
         }
-        Controller::Cpuacct | Controller::Devices | Controller::Freezer => Vec::new(),
+        Controller::Cpuacct
+        | Controller::Devices
+        | Controller::Freezer
+        | Controller::NetCls
+        | Controller::NetPrio => Vec::new(),
     })
 }
 

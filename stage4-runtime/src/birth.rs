@@ -1,0 +1,227 @@
+//! A container's birth: parent and init, each from top to bottom in time.
+//!
+//! clone3(2), setns(2), pivot_root(2), execve(2). Book: "A container's birth" (`birth`).
+//! Invariant: what is made was written down before, so that whoever is killed, `delete --force` finds it; and init,
+//! until it is released, ends when its parent does.
+//!
+//! ```text
+//! parent                                    init
+//!   write down what will be made
+//!   make the group, set its limits
+//!   open what init needs of the host
+//!   [joined] a joiner goes there first
+//!   clone3(all new namespaces at once) ───▶ born, in its group
+//!   [user] write the id maps, "go" ───────▶ become root of the user namespace
+//!                                           cgroup view, clocks, names, loopback
+//!                                           root, mounts, devices, masks
+//!   allow devices, move network ◀── "done"
+//!   hooks prestart, createRuntime
+//!   "go" ─────────────────────────────────▶ hooks createContainer, pivot
+//!                                           parameters, read-only, masks, terminal
+//!   write down that it is there ◀── "done"  (created)
+//!   "go" ─────────────────────────────────▶ on its own from here on
+//! start ─── rings, "go" ──────────────────▶ hooks startContainer
+//!   hooks poststart ◀── silence, or why not execve
+//! ```
+
+use crate::conversation::{Doorbell, Line, Word, failed};
+use crate::log::{Level, Log};
+use crate::plan::Plan;
+use crate::plan::hooks::HooksPlan;
+use crate::rdt::{self, Membership};
+use crate::state::{Life, Lock, Place, Record, Status, Traces};
+use crate::{Error, Failure, Result, cgroup, hooks, network_devices};
+use outside::Outside;
+use stage2_namespaces::Kind;
+use stage2_namespaces::birth::{Child, Newborn, birth};
+use stage2_namespaces::nsfs::Namespace;
+use stage3_cgroups::{Group, Layout};
+use std::cell::Cell;
+use std::os::fd::{AsFd, OwnedFd};
+
+mod inside;
+pub(crate) mod joiner;
+mod outside;
+
+/// A container that is to be.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// What it will be.
+    pub plan: &'a Plan,
+    /// Its directory of state, which is new.
+    pub place: &'a Place,
+    /// What it will leave on the host.
+    pub traces: Traces,
+    /// What is known of it before it is there.
+    pub record: Record,
+    /// The control groups of the machine.
+    pub layout: &'a Layout,
+    /// When it starts.
+    pub begin: Begin,
+    /// Who gets its terminal.
+    pub console: Option<OwnedFd>,
+    /// Sockets of systemd's from descriptor 3 on, which its process keeps.
+    pub listeners: u16,
+    /// Descriptors behind them that it keeps, too (`--preserve-fds`).
+    pub preserved: u16,
+}
+
+/// When the process is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// When the parent says so: `run`.
+    AtOnce,
+    /// When somebody rings: `create`, and later `start`.
+    WhenRung,
+}
+
+/// A container that is created.
+#[derive(Debug)]
+pub struct Born {
+    /// Its first process.
+    pub child: Child,
+    /// By which it hears of its start, where it begins at once.
+    pub line: Line,
+    /// What is known of it now.
+    pub record: Record,
+}
+
+/// The parent's side: from the intent to a container that is created.
+///
+/// # Errors
+/// What could not be made or set. What was made until then is still there, and written down.
+pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, Failure> {
+    order.place.leave_traces(&order.traces).map_err(failed)?;
+    let group = cgroup::make(order.layout, &order.plan.cgroup).map_err(failed)?;
+    let outside = Outside::open(&order, group.as_ref()).map_err(failed)?;
+    let (line, child) = bear(&order, outside, group.as_ref(), lock)?;
+
+    match raise(&mut order, group.as_ref(), &child, &line) {
+        Ok(()) => Ok(Born { child, line, record: order.record }),
+        Err(failure) => {
+            // Silence, for init: it ends, and is waited for.
+            drop(line);
+            child.wait().map_err(failed)?;
+            Err(failure)
+        }
+    }
+}
+
+/// From newborn to created; the order is the drawing's.
+fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Line) -> Result<(), Failure> {
+    let plan = order.plan;
+    if let Some(users) = &plan.namespaces.users {
+        users.give(child).and_then(|()| line.say(&Word::Go(Vec::new()))).map_err(failed)?;
+    }
+    let init = Life::of(child.pid.as_raw()).map_err(failed)?;
+    (order.traces.init, order.record.init) = (Some(init), Some(init));
+    order.place.leave_traces(&order.traces).map_err(failed)?;
+    line.wait_for_done()?;
+
+    // Later than the other limits: init has made and bound device files until here.
+    if let (Some(group), Some(policy)) = (group, &plan.policy) {
+        group.decide_about_devices(policy).map_err(failed)?;
+    }
+    order.record.rdt = equip(plan, init.pid).map_err(failed)?;
+    let state = order.record.state(Status::Creating);
+    hooks::run_all(&plan.hooks.prestart, &state).map_err(failed)?;
+    hooks::run_all(&plan.hooks.create_runtime, &state).map_err(failed)?;
+    line.say(&Word::Go(state)).map_err(failed)?;
+    line.wait_for_done()?;
+
+    // Released only when it can be found.
+    order.place.write(&order.record).map_err(failed)?;
+    match order.begin {
+        Begin::WhenRung => line.say(&Word::Go(Vec::new())).map_err(failed),
+        Begin::AtOnce => Ok(()),
+    }
+}
+
+/// Of `start`: rings where init waits, and hears how it went.
+///
+/// # Errors
+/// It does not wait; it could not be executed.
+pub fn start(place: &Place, record: &Record, plan: &HooksPlan, log: &Log) -> Result<(), Failure> {
+    let status = place.status(record, || Ok(false)).map_err(failed)?;
+    let line = match status {
+        Status::Created => Doorbell::ring(place.as_fd(), &place.path).map_err(failed)?,
+        _ => None,
+    };
+    let line = line.ok_or_else(|| failed(not_waiting(&record.id, status)))?;
+    line.say(&Word::Go(record.state(Status::Created))).map_err(failed)?;
+    line.wait_for_done()?;
+    line.wait_for_silence()?;
+    tell_of_start(record, plan, log);
+    Ok(())
+}
+
+/// Of `run`: the same for a container that begins at once.
+///
+/// # Errors
+/// It could not be executed.
+pub fn release(born: &Born, plan: &HooksPlan, log: &Log) -> Result<(), Failure> {
+    born.line.say(&Word::Go(born.record.state(Status::Created))).map_err(failed)?;
+    born.line.wait_for_silence()?;
+    tell_of_start(&born.record, plan, log);
+    Ok(())
+}
+
+/// It runs, whatever they say (runtime.md, Lifecycle).
+fn tell_of_start(record: &Record, plan: &HooksPlan, log: &Log) {
+    let state = record.state(Status::Running);
+    for hook in &plan.poststart {
+        if let Err(error) = hooks::run(hook, &state) {
+            log.say(Level::Warning, &error.to_string());
+        }
+    }
+}
+
+/// In the words that callers of runc know.
+fn not_waiting(id: &str, status: Status) -> Error {
+    match status {
+        Status::Stopped => Error::refused("cannot start a container that has stopped")
+            .with_hint(format!("its process has ended; `stage4-runtime delete {id}` and create it again")),
+        status => Error::refused(format!(
+            "cannot start container {id}: container is not in created state, but {status}"
+        ))
+        .with_hint("only `create` leaves a container that can be started, and only once"),
+    }
+}
+
+/// What only the parent can give to init: links of the host's network, a class of the processor's cache.
+fn equip(plan: &Plan, init: i32) -> Result<Option<Membership>> {
+    if !plan.linux.net_devices.is_empty() {
+        network_devices::hand_over(&plan.linux, &Namespace::of(init, Kind::Net)?)?;
+    }
+    plan.linux.intel_rdt.as_ref().map(|asked| rdt::join(asked, plan.id.as_str(), init)).transpose()
+}
+
+/// Gives birth, directly or by a joiner. After the birth there are two of everything; each side takes its own.
+fn bear(
+    order: &Order<'_>,
+    outside: Outside,
+    group: Option<&Group>,
+    lock: &Cell<Option<Lock>>,
+) -> Result<(Line, Child), Failure> {
+    let (ours, its) = Line::pair().map_err(failed)?;
+    let doorbell = match order.begin {
+        Begin::WhenRung => Some(Doorbell::hang(order.place).map_err(failed)?),
+        Begin::AtOnce => None,
+    };
+    let joined = outside::namespaces(order).map_err(failed)?;
+    let (ours, outside) = (Cell::new(Some(ours)), Cell::new(Some(outside)));
+    let life = |newborn: Newborn| {
+        // What is the parent's: its end of the line, whose silence is news, and its lock, which would outlive it.
+        drop((ours.take(), lock.take()));
+        outside.take().map_or(1, |outside| inside::live(order, outside, &newborn, &its, doorbell.as_ref()))
+    };
+    let born = order.plan.namespaces.born;
+    let child = match joined.is_empty() {
+        true => birth(born, group.and_then(Group::cradle), life).map_err(failed)?,
+        false => joiner::bear(joined, born, life)?,
+    };
+    match ours.take() {
+        Some(ours) => Ok((ours, child)),
+        None => Err(failed(Error::refused("init took what was its parent's"))),
+    }
+}

@@ -1,0 +1,196 @@
+//! `create`: the container is there, and its process waits for `start`.
+//!
+//! Book: "The life cycle" (`create`).
+//! Invariant: an error leaves everything as it was before: no state, no group, no process.
+
+use super::{Desk, failed};
+use crate::birth::{self, Begin, Born, Order};
+use crate::bundle::Bundle;
+use crate::config::check::Verb;
+use crate::id::ContainerId;
+use crate::log::Level;
+use crate::plan::process::TerminalPlan;
+use crate::plan::root::Way;
+use crate::plan::{Facts, Plan};
+use crate::seccomp::Arch;
+use crate::state::{Home, Record, Traces, traces};
+use crate::{Error, Failure, Result, capabilities, cgroup, console, death, exec, moment};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::unistd::geteuid;
+use stage1_chroot::descriptors::check_preserved;
+use std::cell::Cell;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// Create a container; `start` executes its process
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stage4-runtime create --bundle box mine && stage4-runtime start mine")]
+pub struct CreateArgs {
+    #[command(flatten)]
+    pub(super) making: Making,
+}
+
+/// What is made, and how.
+#[derive(Debug, clap::Args)]
+pub struct Making {
+    /// The container's name
+    #[arg(value_name = "ID")]
+    pub(super) id: ContainerId,
+    /// The directory with config.json [default: the working directory]
+    #[arg(long, short, default_value = ".", value_name = "DIR", hide_default_value = true)]
+    bundle: PathBuf,
+    /// Write the process's pid to a file
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+    /// Send the terminal to whoever listens on this socket (`recvtty`, an engine)
+    #[arg(long, value_name = "SOCKET")]
+    pub(super) console_socket: Option<PathBuf>,
+    /// Do not pivot_root: for a host whose root is an initramfs; weaker
+    #[arg(long)]
+    no_pivot: bool,
+    /// Leave the session keyring of the caller to the process
+    #[arg(long)]
+    no_new_keyring: bool,
+    /// Leave so many descriptors from 3 on open in the process
+    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
+    preserve_fds: u16,
+}
+
+pub(super) fn create(desk: &Desk, args: &CreateArgs) -> Result<u8, Failure> {
+    make(desk, &args.making, Begin::WhenRung, Terminal::Sent).map(|_| 0)
+}
+
+/// What becomes of the other end of the container's terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Terminal {
+    /// It is sent to whoever listens at `--console-socket`.
+    Sent,
+    /// We attend it, between it and our own terminal.
+    Attended,
+}
+
+/// A container that was made, and what is needed to end it.
+pub(super) struct Made {
+    pub born: Born,
+    pub home: Home,
+    pub plan: Plan,
+    /// By which its terminal comes, where we attend it.
+    pub terminal: Option<OwnedFd>,
+}
+
+/// From the command line to a container that is created.
+pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) -> Result<Made, Failure> {
+    let listeners = exec::listeners();
+    check_preserved(listeners + args.preserve_fds).map_err(failed)?;
+    let bundle = Bundle::open(&args.bundle).map_err(failed)?;
+    let checked = bundle.config(Verb::Start).map_err(failed)?;
+    let mut warnings = checked.warnings;
+    let way = if args.no_pivot { Way::Chroot } else { Way::Pivot };
+    let facts = facts(&checked.config.linux).map_err(failed)?;
+    let plan =
+        Plan::of(&checked.config, &args.id, bundle.path(), way, facts, &mut warnings).map_err(failed)?;
+    warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("config.json: {warning}")));
+    let (console, terminal) =
+        terminal_goes_to(plan.process.terminal, args.console_socket.as_deref(), whose).map_err(failed)?;
+    let layout = cgroup::layout().map_err(failed)?;
+    let groups = cgroup::paths(&layout, &plan.cgroup);
+    traces::check(&groups).map_err(failed)?;
+
+    // Here the side effects begin.
+    let home = desk.home().map_err(failed)?;
+    let (place, lock) = home.claim(&args.id).map_err(failed)?;
+    let lock = Cell::new(Some(lock));
+    let record = Record {
+        oci_version: checked.config.oci_version.clone(),
+        id: args.id.to_string(),
+        bundle: bundle.path().to_owned(),
+        rootfs: plan.root.path.clone(),
+        created: moment::now(),
+        owner: geteuid().as_raw(),
+        annotations: checked.config.annotations.clone(),
+        init: None,
+        rdt: None,
+        keyring: !args.no_new_keyring,
+    };
+    let order = Order {
+        plan: &plan,
+        place: &place,
+        traces: Traces { groups, init: None },
+        record,
+        layout: &layout,
+        begin,
+        console,
+        listeners,
+        preserved: args.preserve_fds,
+    };
+    let born = place.keep_config(&checked.text).map_err(failed).and_then(|()| birth::create(order, &lock));
+    let born = born.and_then(|born| match write_pid(args.pid_file.as_deref(), born.child.pid.as_raw()) {
+        Ok(()) => Ok(born),
+        Err(error) => Err(failed(error)),
+    });
+    match born {
+        Ok(born) => Ok(Made { born, home, plan, terminal }),
+        Err(failure) => {
+            let undone = death::erase(&place, &layout).and_then(|()| home.forget(&args.id, &place));
+            if let Err(error) = undone {
+                desk.log.say(Level::Warning, &format!("{error}; `delete --force` removes the rest"));
+            }
+            Err(failure)
+        }
+    }
+}
+
+pub(super) fn facts(linux: &crate::config::Linux) -> Result<Facts> {
+    let new_users = linux.makes(crate::config::linux::NamespaceKind::User);
+    Ok(Facts {
+        grantable: capabilities::grantable(new_users)?,
+        native: Arch::native()?,
+        within: !is_initial_user_namespace(),
+    })
+}
+
+/// The first user namespace maps every id to itself (user_namespaces(7)).
+fn is_initial_user_namespace() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+/// A terminal needs somebody who takes its other end: by the socket that it is sent to, or by one of our own, of which
+/// the second end is ours.
+pub(super) fn terminal_goes_to(
+    terminal: Option<TerminalPlan>,
+    socket: Option<&Path>,
+    whose: Terminal,
+) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
+    match (terminal, socket, whose) {
+        (None, None, _) => Ok((None, None)),
+        (Some(_), Some(path), Terminal::Sent) => Ok((Some(console::socket::connect_to(path)?), None)),
+        (Some(_), None, Terminal::Attended) => {
+            socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+                .map(|(its, ours)| (Some(its), Some(ours)))
+                .map_err(|errno| Error::call("socketpair(AF_UNIX, SOCK_STREAM)", errno))
+        }
+        (Some(_), None, Terminal::Sent) => {
+            Err(Error::refused("cannot allocate a terminal: nobody takes its other end").with_hint(
+                "--console-socket SOCKET, on which `stage4-runtime recvtty SOCKET` listens; or process.terminal: false",
+            ))
+        }
+        (None, Some(_), _) => Err(Error::refused("--console-socket: the process has no terminal")
+            .with_hint("process.terminal is false")),
+        (Some(_), Some(_), Terminal::Attended) => {
+            Err(Error::refused("--console-socket: the terminal is attended here")
+                .with_hint("add --detach, or leave the socket out"))
+        }
+    }
+}
+
+/// Whole or not there: engines read it as soon as they see it.
+pub(super) fn write_pid(path: Option<&Path>, pid: i32) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".next");
+    let next = path.with_file_name(name);
+    fs::write(&next, pid.to_string()).map_err(|e| Error::io(format!("write({next:?})"), &e))?;
+    fs::rename(&next, path).map_err(|e| Error::io(format!("rename({next:?}, {path:?})"), &e))
+}

@@ -1,0 +1,117 @@
+//! `run`: create, start, wait, delete.
+//!
+//! poll(2), pidfd_open(2), signalfd(2). Book: "The life cycle" (`run`).
+//! Invariant: the exit status is the process's own, and nothing of the container is left when it is known.
+
+use super::create::{Made, Making, Terminal, make};
+use super::{Desk, failed};
+use crate::birth::{self, Begin};
+use crate::console::{relay, socket};
+use crate::log::Level;
+use crate::{Error, Failure, Result, death};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use stage2_namespaces::birth::Child;
+use stage2_namespaces::signals::{News, Signals};
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Create a container, start it, and delete it when it has ended
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stage4-runtime run --bundle box mine; echo $?")]
+pub struct RunArgs {
+    #[command(flatten)]
+    making: Making,
+    /// Return when it runs; whoever wants it gone deletes it
+    #[arg(long, short)]
+    detach: bool,
+    /// Do not delete it when it has ended
+    #[arg(long)]
+    keep: bool,
+}
+
+pub(super) fn run(desk: &Desk, args: &RunArgs) -> Result<u8, Failure> {
+    let terminal = if args.detach { Terminal::Sent } else { Terminal::Attended };
+    let made = make(desk, &args.making, Begin::AtOnce, terminal)?;
+    // From here on what is sent to us is meant for it.
+    let done = Signals::hold().map_err(failed).and_then(|signals| {
+        birth::release(&made.born, &made.plan.hooks, &desk.log)?;
+        if args.detach { Ok(()) } else { attend(&made, &signals).map_err(failed) }
+    });
+    match done {
+        Ok(()) if args.detach => Ok(0),
+        Ok(()) if args.keep => made.born.child.wait().map_err(failed),
+        done => end(desk, made, done),
+    }
+}
+
+/// However it ended, nothing stays; the first error is the one that is told.
+fn end(desk: &Desk, made: Made, done: Result<(), Failure>) -> Result<u8, Failure> {
+    let Made { born, home, plan, .. } = made;
+    // After an error it may still live; its parent alone can make its number free.
+    if done.is_err() {
+        born.child.signal(libc::SIGKILL).ok();
+    }
+    let ended = born.child.wait();
+    let deleted = death::delete(&home, &plan.id, true, &desk.log);
+    match (done, ended.and_then(|status| deleted.map(|()| status))) {
+        (Ok(()), ended) => ended.map_err(failed),
+        (Err(failure), Ok(_)) => Err(failure),
+        (Err(failure), Err(error)) => {
+            desk.log.say(Level::Warning, &error.to_string());
+            Err(failure)
+        }
+    }
+}
+
+/// Returns when it has ended, and can be waited for.
+fn attend(made: &Made, signals: &Signals) -> Result<()> {
+    let child = &made.born.child;
+    if let Some(socket) = &made.terminal {
+        let (master, _) = socket::receive(socket.as_fd())?;
+        relay_to(&master, child, signals)?;
+    }
+    until_ended(child, signals)
+}
+
+/// Returns when the process has ended, or nobody holds its terminal any more.
+pub(super) fn relay_to(master: &OwnedFd, child: &Child, signals: &Signals) -> Result<()> {
+    let (input, output) = (std::io::stdin(), std::io::stdout());
+    let others = [child.pidfd.as_fd(), signals.as_fd()];
+    relay::attend(master, (input.as_fd(), output.as_fd()), &others, |which| match which {
+        0 => Ok(ControlFlow::Break(())),
+        _ => pass_on(child, signals).map(ControlFlow::Continue),
+    })
+    .map(drop)
+}
+
+/// Passes signals on until the process has ended.
+pub(super) fn until_ended(child: &Child, signals: &Signals) -> Result<()> {
+    loop {
+        let mut news = [signals.as_fd(), child.pidfd.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        match poll(&mut news, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => (),
+            Err(errno) => return Err(Error::call("poll(pidfd, signalfd)", errno)),
+        }
+        let [signal, end] = news.map(|fd| fd.any().unwrap_or(false));
+        if end {
+            return Ok(());
+        }
+        if signal {
+            pass_on(child, signals)?;
+        }
+    }
+}
+
+fn pass_on(child: &Child, signals: &Signals) -> Result<()> {
+    match signals.next()? {
+        // It leads a session of its own: what our terminal sends to its foreground does not reach it.
+        News::PassOn(signal) | News::FromTerminal(signal) => {
+            child.signal(signal).or_else(|error| match error.errno() {
+                Some(Errno::ESRCH) => Ok(()),
+                _ => Err(error),
+            })
+        }
+        News::Child => Ok(()),
+    }
+}

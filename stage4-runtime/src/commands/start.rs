@@ -1,0 +1,24 @@
+//! `start`: the process of a container that is created is executed.
+//!
+//! Book: "The life cycle" (`start`).
+//! Invariant: when it returns without an error the program runs, or has run.
+
+use super::{Desk, failed};
+use crate::id::ContainerId;
+use crate::{Failure, Result, birth};
+
+/// Execute the process of a created container
+#[derive(Debug, clap::Args)]
+pub struct StartArgs {
+    /// The container's name
+    #[arg(value_name = "ID")]
+    id: ContainerId,
+}
+
+pub(super) fn start(desk: &Desk, args: &StartArgs) -> Result<u8, Failure> {
+    // One at a time: the second one hears that it has been started, and not silence.
+    let (place, _lock) = desk.home().and_then(|home| home.hold(&args.id)).map_err(failed)?;
+    let record = desk.record(&place, &args.id).map_err(failed)?;
+    let hooks = desk.hooks(&place).map_err(failed)?;
+    birth::start(&place, &record, &hooks, &desk.log).map(|()| 0)
+}

@@ -1,0 +1,202 @@
+//! What parent and init say to each other while a container is made, and what `start` says to init later.
+//!
+//! socketpair(2), AF_UNIX, SOCK_SEQPACKET: a word is a packet, whole or not there. Book: "A container's birth" (`birth`).
+//! Invariant: silence means that the other one has gone. Until init is released it ends when it hears it; and who
+//! waits for the execution hears it when execve(2) closes init's last end.
+
+use crate::sys::socket::accept;
+use crate::{Error, Failure, Result};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, listen, recv, send,
+    socket, socketpair,
+};
+use stage2_namespaces::conversation::{parse, text};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+
+/// One packet.
+#[derive(Debug)]
+pub enum Word {
+    /// Of a joiner to the parent: this is the pid of init.
+    Born(i32),
+    /// Of the parent: what you waited for is done; with the container's state, for hooks.
+    Go(Vec<u8>),
+    /// Of init: what was to be done on this side is done.
+    Done,
+    /// Of init, and its last: this went wrong.
+    Failed(Failure),
+}
+
+/// Longer than any error: a path in it has at most 4096 bytes, and is quoted.
+const LONGEST: usize = 64 * 1024;
+
+/// One end of the line.
+#[derive(Debug)]
+pub struct Line(OwnedFd);
+
+impl Line {
+    /// Both ends; neither outlives an execve(2).
+    pub fn pair() -> Result<(Line, Line)> {
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+            .map(|(one, other)| (Line(one), Line(other)))
+            .map_err(|errno| Error::call("socketpair(AF_UNIX, SOCK_SEQPACKET)", errno))
+    }
+
+    /// Says `word`. That nobody listens any more is no error: the silence that follows is the news.
+    pub fn say(&self, word: &Word) -> Result<()> {
+        let packet = match word {
+            Word::Born(pid) => [b"b", pid.to_string().as_bytes()].concat(),
+            Word::Go(state) => [b"g", state.as_slice()].concat(),
+            Word::Done => b"d".to_vec(),
+            Word::Failed(failure) => {
+                let mut text = text(failure).into_bytes();
+                text.truncate(LONGEST - 1);
+                [b"f".as_slice(), &text].concat()
+            }
+        };
+        match send(self.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL) {
+            Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+            Err(errno) => Err(Error::call("send(line)", errno)),
+        }
+    }
+
+    /// The next word; none: the other one has gone.
+    pub fn hear(&self) -> Result<Option<Word>> {
+        let mut packet = vec![0; LONGEST];
+        let length = loop {
+            match recv(self.0.as_raw_fd(), &mut packet, MsgFlags::empty()) {
+                Err(Errno::EINTR) => (),
+                Err(Errno::ECONNRESET) => return Ok(None),
+                other => break other.map_err(|errno| Error::call("recv(line)", errno))?,
+            }
+        };
+        let text = || String::from_utf8_lossy(&packet[1..length]);
+        let word = match packet[..length].first() {
+            None => return Ok(None),
+            Some(b'b') => text().parse().ok().map(Word::Born),
+            Some(b'g') => Some(Word::Go(packet[1..length].to_vec())),
+            Some(b'd') => Some(Word::Done),
+            Some(b'f') => parse(&text()).map(Word::Failed),
+            Some(_) => None,
+        };
+        word.map(Some)
+            .ok_or_else(|| Error::refused("a word on the line between parent and init was not understood"))
+    }
+
+    /// Of init: waits for [`Word::Go`], and gives the state that came with it.
+    ///
+    /// # Errors
+    /// The other one has gone.
+    pub fn wait_for_go(&self) -> Result<Vec<u8>> {
+        match self.hear()? {
+            Some(Word::Go(state)) => Ok(state),
+            _ => Err(Error::refused("the runtime has gone before the container was made")),
+        }
+    }
+
+    /// Of the parent: waits for [`Word::Done`].
+    ///
+    /// # Errors
+    /// What init failed at; that it has gone without a word, which a signal does or an out-of-memory kill.
+    pub fn wait_for_done(&self) -> Result<(), Failure> {
+        match self.hear().map_err(failed)? {
+            Some(Word::Done) => Ok(()),
+            Some(Word::Failed(failure)) => Err(failure),
+            Some(_) | None => Err(failed(
+                Error::refused("the container's first process has ended without a word").with_hint(
+                    "a signal has killed it: look for an out-of-memory kill (dmesg), and at linux.resources.memory",
+                ),
+            )),
+        }
+    }
+
+    /// Of who has said start: returns when the command has been executed.
+    ///
+    /// # Errors
+    /// What went wrong before that.
+    pub fn wait_for_silence(&self) -> Result<(), Failure> {
+        match self.hear().map_err(failed)? {
+            None => Ok(()),
+            Some(Word::Failed(failure)) => Err(failure),
+            Some(_) => Err(failed(Error::refused("init said something else than how its start went"))),
+        }
+    }
+}
+
+/// An error of the runtime's own.
+pub fn failed(error: Error) -> Failure {
+    Failure { status: 1, error }
+}
+
+/// Where a container that is created waits for `start`.
+///
+/// It is a file in the container's directory of state, and heard of only while init listens: so it tells, too, whether
+/// the container is still waiting, and no crash can make it lie.
+#[derive(Debug)]
+pub struct Doorbell {
+    listener: OwnedFd,
+}
+
+/// Its name in the container's directory of state.
+pub const DOORBELL: &str = "start";
+
+/// A socket's path has at most 107 bytes (unix(7)); through the directory's descriptor it is short.
+fn address(directory: impl AsFd) -> Result<UnixAddr> {
+    let path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_fd().as_raw_fd())).join(DOORBELL);
+    UnixAddr::new(&path).map_err(|errno| Error::call(format!("sockaddr_un({path:?})"), errno))
+}
+
+fn new_socket() -> Result<OwnedFd> {
+    socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
+        .map_err(|errno| Error::call("socket(AF_UNIX, SOCK_SEQPACKET)", errno))
+}
+
+impl Doorbell {
+    /// Hangs it up in the container's directory of state; init inherits it.
+    pub fn hang(directory: impl AsFd) -> Result<Self> {
+        let listener = new_socket()?;
+        bind(listener.as_raw_fd(), &address(directory)?)
+            .map_err(|errno| Error::call(format!("bind({DOORBELL:?})"), errno))?;
+        let backlog = Backlog::new(16).map_err(|errno| Error::call("listen(16)", errno))?;
+        listen(&listener, backlog).map_err(|errno| Error::call(format!("listen({DOORBELL:?})"), errno))?;
+        Ok(Doorbell { listener })
+    }
+
+    /// Of init: waits for somebody who says [`Word::Go`]; others only wanted to know whether we wait.
+    pub fn wait(&self) -> Result<(Line, Vec<u8>)> {
+        loop {
+            let caller = match accept(self.listener.as_fd()) {
+                Ok(caller) => Line(caller),
+                Err(Errno::EINTR | Errno::ECONNABORTED) => continue,
+                Err(errno) => return Err(Error::call("accept4(start)", errno)),
+            };
+            if let Ok(Some(Word::Go(state))) = caller.hear() {
+                caller.say(&Word::Done)?;
+                return Ok((caller, state));
+            }
+        }
+    }
+
+    /// Of others: rings. None: nobody waits there, any more or yet.
+    pub fn ring(directory: impl AsFd, path: &Path) -> Result<Option<Line>> {
+        let socket = new_socket()?;
+        match connect(socket.as_raw_fd(), &address(directory)?) {
+            Ok(()) => Ok(Some(Line(socket))),
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) => Ok(None),
+            Err(errno) => Err(Error::call(format!("connect({:?})", path.join(DOORBELL)), errno)),
+        }
+    }
+}
+
+impl AsRawFd for Line {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl AsRawFd for Doorbell {
+    fn as_raw_fd(&self) -> RawFd {
+        self.listener.as_raw_fd()
+    }
+}

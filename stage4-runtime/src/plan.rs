@@ -1,0 +1,125 @@
+//! config.json to a plan: every decision is data before the first side effect.
+//!
+//! No kernel calls. Book: "config.json, field by field" (`config`).
+//! Invariant: pure; the same configuration and the same facts give the same plan.
+
+pub mod cgroup;
+pub mod devices;
+pub mod hooks;
+pub mod masks;
+pub mod mounts;
+pub mod namespaces;
+pub mod process;
+pub mod root;
+pub mod sysctl;
+
+use crate::config::fault::At;
+use crate::config::{Config, Fault, Linux};
+use crate::id::ContainerId;
+use crate::seccomp::{self, Arch, Program};
+use crate::{Error, Result};
+use process::capabilities::Grantable;
+use std::path::Path;
+
+/// What has to be known of the machine and of us; all else is in the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// What may be given to the process.
+    pub grantable: Grantable,
+    /// What the machine is.
+    pub native: Arch,
+    /// Are we in a user namespace already, where nobody decides about devices?
+    pub within: bool,
+}
+
+/// Everything that will be done, in the order in which it will be.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Whose plan this is.
+    pub id: ContainerId,
+    /// Its group.
+    pub cgroup: cgroup::Cgroup,
+    /// Which devices the group may open; `None`: nobody decides.
+    pub policy: Option<stage3_cgroups::devices::Policy>,
+    /// Its namespaces.
+    pub namespaces: namespaces::Namespaces,
+    /// Its host name.
+    pub hostname: Option<String>,
+    /// Its NIS domain name.
+    pub domainname: Option<String>,
+    /// Its root.
+    pub root: root::Root,
+    /// What is mounted in it.
+    pub mounts: Vec<mounts::Mount>,
+    /// What is made in its /dev.
+    pub devices: devices::Devices,
+    /// What cannot be read or written.
+    pub masks: masks::Masks,
+    /// Parameters of the kernel in its namespaces.
+    pub parameters: Vec<sysctl::Sysctl>,
+    /// Its process.
+    pub process: process::ProcessPlan,
+    /// Which system calls are let through.
+    pub filter: Option<Program>,
+    /// Commands of the engine's.
+    pub hooks: hooks::HooksPlan,
+    /// For network devices and resctrl, which have nothing to be decided.
+    pub linux: Linux,
+}
+
+impl Plan {
+    /// From a configuration that has been checked, of a bundle with an absolute path.
+    ///
+    /// What is ignored, as the specification says, is added to `warnings`.
+    ///
+    /// # Errors
+    /// What the configuration asks for and nobody can have.
+    pub fn of(
+        config: &Config,
+        id: &ContainerId,
+        bundle: &Path,
+        way: root::Way,
+        facts: Facts,
+        warnings: &mut Vec<Fault>,
+    ) -> Result<Plan> {
+        let linux = &config.linux;
+        let Some(process) = &config.process else {
+            return Err(Error::refused("config.json: process: is missing")
+                .with_hint("a container is made for a process; `stage4-runtime spec` writes one"));
+        };
+        let root = root::Root::of(config, bundle, way)?;
+        let namespaces = namespaces::Namespaces::of(config)?;
+        let mounts = mounts::of(config, &root, bundle)?;
+        let (top, bound) = (At::Top, facts.within || namespaces.has_users());
+        let rules =
+            linux.resources.as_ref().map(|resources| resources.devices.as_slice()).unwrap_or_default();
+        Ok(Plan {
+            id: id.clone(),
+            cgroup: cgroup::Cgroup::of(config, id)?,
+            policy: (!facts.within && !rules.is_empty())
+                .then(|| cgroup::devices::policy(rules))
+                .transpose()?,
+            hostname: config.hostname.clone(),
+            domainname: config.domainname.clone(),
+            devices: devices::Devices::of(config, &mounts, bound)?,
+            masks: masks::Masks::of(config)?,
+            parameters: sysctl::of(config)?,
+            process: process::ProcessPlan::of(process, linux, top.key("process"), facts.grantable, warnings)
+                .map_err(in_config)?,
+            filter: linux
+                .seccomp
+                .as_ref()
+                .map(|profile| seccomp::compile(profile, facts.native))
+                .transpose()?,
+            hooks: hooks::HooksPlan::of(&config.hooks).map_err(in_config)?,
+            linux: linux.clone(),
+            namespaces,
+            mounts,
+            root,
+        })
+    }
+}
+
+fn in_config(fault: Fault) -> Error {
+    Error::refused(format!("config.json: {fault}"))
+}

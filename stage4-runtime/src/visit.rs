@@ -1,0 +1,144 @@
+//! A visit: one more process in a container that runs (`exec`).
+//!
+//! setns(2), clone3(2), execve(2). Book: "Another process" (`exec`).
+//! Invariant: what the visitor needs of the host is open before it goes in, and nothing of the host's is open when it
+//! is the container's; the namespaces are those of the first process, and of no other that has got its number.
+//!
+//! ```text
+//! parent                                    visitor
+//!   open the first process, its namespaces,
+//!     the doors of its group, the host's /proc
+//!   [pid] a joiner goes there first
+//!   clone3() ────────────────────────────▶ born
+//!                                          into the group
+//!                                          its own files of the host's /proc
+//!                                          the other namespaces
+//!                                          [user] root of the user namespace
+//!                                          the container's root, a terminal of its /dev/pts
+//!   silence, or why not ◀───────────────── last acts, execve
+//!   pass signals on
+//!   wait for the status ◀───────────────── exit
+//! ```
+
+use crate::birth::joiner::{self, join_all};
+use crate::console::Console;
+use crate::conversation::{Line, Word, failed};
+use crate::last_acts::{Means, OwnFiles, Who, leave};
+use crate::plan::process::ProcessPlan;
+use crate::procfs::Procfs;
+use crate::seccomp::{self, Program};
+use crate::{Error, Failure, Result, identity, schedule};
+use nix::fcntl::{OFlag, open};
+use nix::sys::prctl::set_dumpable;
+use nix::sys::stat::Mode;
+use outside::Inside;
+use stage2_namespaces::Kinds;
+use stage2_namespaces::birth::{Child, birth};
+use stage3_cgroups::group::Doors;
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+
+pub mod outside;
+
+/// A visit that is to be.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    /// The container's id, for its keyring.
+    pub id: &'a str,
+    /// What is run, as whom, and with what.
+    pub process: &'a ProcessPlan,
+    /// Which system calls are let through.
+    pub filter: Option<&'a Program>,
+    /// Where it goes.
+    pub inside: Inside,
+    /// Who gets its terminal.
+    pub console: Option<OwnedFd>,
+    /// Sockets of systemd's from descriptor 3 on, which it keeps.
+    pub listeners: u16,
+    /// Descriptors behind them that it keeps, too (`--preserve-fds`).
+    pub preserved: u16,
+}
+
+/// The parent's side: returns when the visitor has been executed.
+///
+/// # Errors
+/// What could not be joined or set; why it was not executed.
+pub fn visit(mut visit: Visit<'_>) -> Result<Child, Failure> {
+    let proc = Procfs::open().map_err(failed)?;
+    let (ours, its) = Line::pair().map_err(failed)?;
+    // After the birth there are two of each of these, one in each process; each takes its own.
+    let (ours, its) = (Cell::new(Some(ours)), Cell::new(Some(its)));
+    let first = std::mem::take(&mut visit.inside.first);
+    let live = |_| {
+        drop(ours.take());
+        its.take().map_or(1, |line| live(visit, &proc, &line))
+    };
+    let child = match first.is_empty() {
+        true => birth(Kinds::NONE, None, live).map_err(failed)?,
+        false => joiner::bear(first, Kinds::NONE, live)?,
+    };
+    drop(its.take());
+    let told = ours.take().map_or(Ok(()), |line| line.wait_for_silence());
+    match told {
+        Ok(()) => Ok(child),
+        Err(failure) => child.wait().map_err(failed).and(Err(failure)),
+    }
+}
+
+/// The visitor's side; what it returns is the exit status of a visit that went wrong.
+fn live(visit: Visit<'_>, proc: &Procfs, line: &Line) -> u8 {
+    let Err(failure) = go_in(visit, proc);
+    let status = failure.status;
+    line.say(&Word::Failed(failure)).map_or(1, |()| status)
+}
+
+fn go_in(mut visit: Visit<'_>, proc: &Procfs) -> Result<Infallible, Failure> {
+    let files = arrive(&mut visit, proc).map_err(failed)?;
+    join_all(&visit.inside.then).map_err(failed)?;
+    if visit.inside.users {
+        identity::become_root_if_there_is_one().map_err(failed)?;
+    }
+    let root = root_here().map_err(failed)?;
+    let terminal = open_terminal(&visit, &root).map_err(failed)?;
+    let mut filter = || visit.filter.map_or(Ok(()), |program| seccomp::install(program).map(drop));
+    let means = Means {
+        who: Who::Visitor,
+        keyring: visit.inside.keyring.then_some(visit.id),
+        own_users: visit.inside.users,
+        root: root.as_fd(),
+        proc: proc.as_fd(),
+        files,
+        terminal,
+        listeners: visit.listeners,
+        preserved: visit.preserved,
+        filter: &mut filter,
+    };
+    leave(visit.process, means, || Ok(()))
+}
+
+/// Still in the host's mounts, and as whoever has called us.
+fn arrive(visit: &mut Visit<'_>, proc: &Procfs) -> Result<OwnFiles> {
+    // Before the group, whose processors may be others (config.md, execCPUAffinity).
+    let initial = visit.process.scheduling.initial.as_ref();
+    initial.map_or(Ok(()), |list| schedule::run_on(list, "initial"))?;
+    visit.inside.doors.as_mut().map_or(Ok(()), Doors::enter)?;
+    let files = OwnFiles::open(proc.as_fd(), visit.process)?;
+    // From the next step on the container could look into us, who have the host's files open (CVE-2016-9962).
+    set_dumpable(false).map_err(|errno| Error::call("prctl(PR_SET_DUMPABLE, 0)", errno))?;
+    Ok(files)
+}
+
+/// setns(2) has led us to the root of the container's mount namespace, past whatever it may have mounted since.
+fn root_here() -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    open("/", flags, Mode::empty()).map_err(|errno| Error::call("open(\"/\", O_PATH)", errno))
+}
+
+/// /dev/console stays what it is: this terminal is one process's alone.
+fn open_terminal(visit: &Visit<'_>, root: &OwnedFd) -> Result<Option<OwnedFd>> {
+    match (visit.process.terminal, &visit.console) {
+        (Some(plan), Some(socket)) => Console::open(root.as_fd(), plan)?.send(socket.as_fd()).map(Some),
+        _ => Ok(None),
+    }
+}
