@@ -11,16 +11,19 @@ use stage4_runtime::config::{Config, parse, spec};
 const RUNC: &str = include_str!("../fixtures/config/runc-1.1.5-spec.json");
 const RUNC_ROOTLESS: &str = include_str!("../fixtures/config/runc-1.1.5-spec-rootless.json");
 
-/// What is ours and not runc's, on purpose: our version, our name.
+/// What is ours and not runc's, on purpose: our version, our name, and no ambient capabilities, for the kernel gives
+/// none that are not inheritable as well, and neither `spec` has inheritable ones (capabilities(7)).
 fn renamed(runc: &str) -> Value {
     let mut value: Value = serde_json::from_str(runc).unwrap();
     value["ociVersion"] = json!("1.3.0");
     value["hostname"] = json!("stage4");
+    let capabilities = value["process"]["capabilities"].as_object_mut().unwrap();
+    assert!(capabilities.remove("ambient").is_some() && !capabilities.contains_key("inheritable"));
     value
 }
 
 #[test]
-fn spec_is_runcs_but_for_version_and_name() {
+fn spec_is_runcs_but_for_version_name_and_ambient_capabilities() {
     assert_eq!(serde_json::to_value(spec::default()).unwrap(), renamed(RUNC));
     // runc's was written by root.
     assert_eq!(serde_json::to_value(spec::rootless(0, 0)).unwrap(), renamed(RUNC_ROOTLESS));
