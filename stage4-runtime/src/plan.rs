@@ -87,6 +87,7 @@ impl Plan {
             return Err(Error::refused("config.json: process: is missing")
                 .with_hint("a container is made for a process; `stage4-runtime spec` writes one"));
         };
+        require_no_agent(linux)?;
         let root = root::Root::of(config, bundle, way)?;
         let namespaces = namespaces::Namespaces::of(config)?;
         let mounts = mounts::of(config, &root, bundle)?;
@@ -117,6 +118,17 @@ impl Plan {
             mounts,
             root,
         })
+    }
+}
+
+/// An agent that is not told of its listener never answers: calls would fail that the profile means to be judged.
+fn require_no_agent(linux: &Linux) -> Result<()> {
+    match linux.seccomp.as_ref().is_some_and(|profile| profile.notifies()) {
+        false => Ok(()),
+        true => Err(Error::refused(
+            "config.json: linux.seccomp: SCMP_ACT_NOTIFY: no agent can be told of its listener",
+        )
+        .with_hint("leave the rules with SCMP_ACT_NOTIFY out, or say SCMP_ACT_ERRNO")),
     }
 }
 

@@ -1,0 +1,104 @@
+//! Commands, errors, exit codes: what callers of the command rely on, and what a reader types.
+#![allow(clippy::unwrap_used, reason = "a test that cannot observe fails where it stands")]
+
+mod ground;
+
+use assert_cmd::Command;
+use ground::{BINARY, Bench};
+use predicates::str::contains;
+use serde_json::Value;
+use std::fs;
+
+fn stage4(arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(arguments);
+    command
+}
+
+#[test]
+fn spec_writes_a_configuration_once_and_never_over_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let bundle = directory.path().to_str().unwrap();
+    stage4(&["spec", "--bundle", bundle]).assert().success();
+    let config: Value =
+        serde_json::from_slice(&fs::read(directory.path().join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["process"]["args"], serde_json::json!(["sh"]));
+    stage4(&["spec", "--bundle", bundle]).assert().code(1).stderr(contains("EEXIST"));
+}
+
+#[test]
+fn features_are_the_kernels_and_ours() {
+    let output = stage4(&["features"]).assert().success().get_output().stdout.clone();
+    let features: Value = serde_json::from_slice(&output).unwrap();
+    assert_eq!(features["ociVersionMin"], "1.0.0");
+    assert_eq!(features["hooks"].as_array().unwrap().len(), 6);
+    let kinds: Vec<_> = features["linux"]["namespaces"].as_array().unwrap().iter().collect();
+    let time = std::path::Path::new("/proc/self/ns/time").exists();
+    assert_eq!(kinds.contains(&&serde_json::json!("time")), time, "{kinds:?}");
+    assert_eq!(features["linux"]["cgroup"]["systemd"], false);
+}
+
+#[test]
+fn wrong_command_lines_are_refused_before_anything_is_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path().join("home");
+    let home = home.to_str().unwrap();
+    for (arguments, code, phrase) in [
+        (&["state", "a/b"][..], 2, "invalid container ID"),
+        (&["state", ".."], 2, "invalid container ID"),
+        (&["kill", "x", "NOSUCH"], 2, "unknown signal"),
+        (&["--systemd-cgroup", "list"], 1, "cgroupfs"),
+        (&["exec", "x"], 2, "COMMAND"),
+        (&["exec", "--user", "root", "x", "true"], 2, "is not a number"),
+        (&["update", "--memory", "much", "x"], 2, "much"),
+        (&["create", "--preserve-fds", "500", "x"], 1, "not open"),
+    ] {
+        stage4(&["--root", home]).args(arguments).assert().code(code).stderr(contains(phrase));
+    }
+    assert!(fs::metadata(home).is_err(), "no directory of state was made");
+}
+
+#[test]
+fn the_last_line_of_the_log_is_the_error_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let home = directory.path().join("home");
+    let arguments =
+        ["--root", home.to_str().unwrap(), "--log", log.to_str().unwrap(), "--log-format", "json"];
+    stage4(&arguments).args(["state", "nobody"]).assert().code(1);
+    let text = fs::read_to_string(&log).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["level"], &last["msg"]), (&"error".into(), &"container nobody does not exist".into()));
+    assert!(last["time"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn lists_are_tables_objects_or_names() {
+    let Some(bench) = Bench::new() else { return };
+    assert_eq!(bench.output(&["list", "--format", "json"]), "[]");
+    assert_eq!(bench.output(&["list", "-q"]), "");
+    let id = bench.idle(|_| ());
+    assert_eq!(bench.output(&["list", "-q"]), id);
+    let list: Value = serde_json::from_str(&bench.output(&["list", "--format", "json"])).unwrap();
+    let keys: Vec<_> = list[0].as_object().unwrap().keys().cloned().collect();
+    for key in ["ociVersion", "id", "pid", "status", "bundle", "rootfs", "created", "owner"] {
+        assert!(keys.iter().any(|known| known == key), "{key}: {keys:?}");
+    }
+    bench.end(&id);
+    bench.nothing_is_left();
+}
+
+#[test]
+fn completions_and_manual_pages_are_generated() {
+    stage4(&["generate", "completions", "bash"]).assert().success().stdout(contains("stage4-runtime"));
+}
+
+#[test]
+fn every_verb_has_a_help_with_its_options() {
+    for verb in [
+        "spec", "create", "start", "run", "state", "list", "kill", "delete", "exec", "ps", "pause", "resume",
+        "update", "events", "features", "recvtty",
+    ] {
+        stage4(&[verb, "--help"]).assert().success().stdout(contains("Usage: stage4-runtime"));
+    }
+}

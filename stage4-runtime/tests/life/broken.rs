@@ -1,0 +1,121 @@
+//! Killed, damaged, and two at once: nothing is left, or `delete --force` removes it.
+
+use crate::ground::{Bench, told, until};
+use serde_json::json;
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+#[test]
+fn of_many_who_create_one_id_at_once_one_wins() {
+    let Some(bench) = Bench::new() else { return };
+    bench.config("sleep 1000", |_| ());
+    for _ in 0..20 {
+        let id = bench.id();
+        let all: Vec<_> = (0..4)
+            .map(|_| {
+                bench.raw(&["create", &id]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+            })
+            .collect();
+        let ends: Vec<_> = all.into_iter().map(|one| told(&finish(one))).collect();
+        let won = ends.iter().filter(|end| end.0 == 0).count();
+        assert_eq!(won, 1, "{ends:?}");
+        assert!(ends.iter().all(|end| end.0 == 0 || end.2.contains("already exists")), "{ends:?}");
+        assert_eq!(bench.status(&id), "created");
+        bench.output(&["delete", "--force", &id]);
+    }
+    bench.nothing_is_left();
+}
+
+/// The winner's init holds its standard error, as it should: only what is there already is read.
+fn finish(mut child: std::process::Child) -> std::process::Output {
+    use std::io::Read;
+    let status = child.wait().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let mut text = Vec::new();
+    if !status.success() {
+        stderr.read_to_end(&mut text).unwrap();
+    }
+    std::process::Output { status, stdout: Vec::new(), stderr: text }
+}
+
+#[test]
+fn a_creation_that_is_killed_at_any_moment_is_removed_by_force() {
+    let Some(bench) = Bench::new() else { return };
+    bench.config("sleep 1000", |config| {
+        config["hooks"] = json!({"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "0.02"]}]});
+    });
+    for round in 0..40 {
+        let id = bench.id();
+        let mut maker =
+            bench.raw(&["create", &id]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(2500 * round));
+        maker.kill().ok();
+        maker.wait().unwrap();
+        bench.output(&["delete", "--force", &id]);
+        assert_eq!(bench.call(&["state", &id]).0, 1, "round {round}");
+    }
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_container_with_a_damaged_record_is_removed_by_force() {
+    let Some(bench) = Bench::new() else { return };
+    for damage in ["", "garbage", "{\"id\": 5}", "missing"] {
+        let id = bench.idle(|_| ());
+        let record = bench.path("state").join(&id).join("state.json");
+        match damage {
+            "missing" => fs::remove_file(record).unwrap(),
+            text => fs::write(record, text).unwrap(),
+        }
+        assert_eq!(bench.call(&["state", &id]).0, 1, "{damage:?}");
+        assert_eq!(bench.call(&["delete", &id]).0, 1, "{damage:?}");
+        assert_eq!(bench.call(&["list"]).0, 0, "others can be seen all the same");
+        bench.output(&["delete", "--force", &id]);
+    }
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_container_whose_group_has_gone_is_deleted() {
+    let Some(bench) = Bench::new() else { return };
+    let id = bench.idle(|_| ());
+    bench.output(&["kill", &id, "KILL"]);
+    until("it has stopped", || bench.status(&id) == "stopped");
+    let traces = fs::read_to_string(bench.path("state").join(&id).join("traces")).unwrap();
+    let groups: Vec<_> = traces.lines().filter_map(|line| line.strip_prefix("group ")).collect();
+    assert!(!groups.is_empty());
+    groups.iter().for_each(|group| drop(fs::remove_dir(group)));
+    bench.output(&["delete", &id]);
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_creation_that_fails_leaves_nothing_wherever_it_fails() {
+    let Some(bench) = Bench::new() else { return };
+    type Edit = fn(&mut serde_json::Value);
+    let edits: [(&str, Edit); 6] = [
+        ("source of a mount", |config| {
+            let mount =
+                json!({"destination": "/x", "type": "bind", "source": "/nosuch", "options": ["bind"]});
+            config["mounts"].as_array_mut().unwrap().push(mount);
+        }),
+        ("namespace", |config| {
+            config["linux"]["namespaces"].as_array_mut().unwrap().retain(|kind| kind["type"] != "network");
+            let joined = json!({"type": "network", "path": "/dev/null"});
+            config["linux"]["namespaces"].as_array_mut().unwrap().push(joined);
+        }),
+        ("limit", |config| config["linux"]["resources"]["cpu"] = json!({"cpus": "9999"})),
+        ("createRuntime", |config| config["hooks"] = json!({"createRuntime": [{"path": "/bin/false"}]})),
+        ("createContainer", |config| config["hooks"] = json!({"createContainer": [{"path": "/bin/false"}]})),
+        ("program", |config| config["process"]["args"] = json!(["nosuch"])),
+    ];
+    for (what, edit) in edits {
+        for verb in ["create", "run"] {
+            bench.config("sleep 1000", edit);
+            let (status, _, errors) = bench.call(&[verb, &bench.id()]);
+            assert!(status != 0 && !errors.is_empty(), "{what}");
+            bench.nothing_is_left();
+        }
+    }
+}

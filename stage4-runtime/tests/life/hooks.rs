@@ -1,0 +1,77 @@
+//! Hooks: each at its moment, with the state of that moment; and what their failures mean.
+
+use crate::ground::{Bench, until};
+use serde_json::{Value, json};
+use std::fs;
+
+const MOMENTS: [(&str, &str); 6] = [
+    ("prestart", "creating"),
+    ("createRuntime", "creating"),
+    ("createContainer", "creating"),
+    ("startContainer", "created"),
+    ("poststart", "running"),
+    ("poststop", "stopped"),
+];
+
+fn with_hooks(bench: &Bench, config: &mut Value) {
+    let file = bench.path("shared/log");
+    let mounts = config["mounts"].as_array_mut().unwrap();
+    mounts.push(json!({"destination": "/shared", "type": "bind", "source": bench.path("shared"), "options": ["bind"]}));
+    for (moment, _) in MOMENTS {
+        // The last one before the program sees the container's files, all others the host's.
+        let file = if moment == "startContainer" { "/shared/log".into() } else { file.clone() };
+        let script = format!("echo \"{moment} $(cat)\" >> {}", file.display());
+        config["hooks"][moment] =
+            json!([{"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin:/usr/bin"]}]);
+    }
+}
+
+#[test]
+fn hooks_run_in_order_and_each_is_told_the_state() {
+    let Some(bench) = Bench::new() else { return };
+    let id = bench.id();
+    bench.config("echo 'process {}' >> /shared/log; sleep 1000", |config| with_hooks(&bench, config));
+    bench.output(&["create", &id]);
+    let pid = bench.pid(&id);
+    let log = || fs::read_to_string(bench.path("shared/log")).unwrap();
+    assert_eq!(log().lines().count(), 3, "{}", log());
+    bench.output(&["start", &id]);
+    until("the process has begun", || log().lines().count() >= 6);
+    bench.end(&id);
+    let told: Vec<(String, Value)> = log()
+        .lines()
+        .filter(|line| !line.starts_with("process"))
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(moment, state)| (moment.to_owned(), serde_json::from_str(state).unwrap()))
+        .collect();
+    assert_eq!(told.len(), MOMENTS.len(), "{told:?}");
+    for ((moment, state), (wanted, status)) in told.iter().zip(MOMENTS) {
+        assert_eq!((moment.as_str(), &state["status"], &state["id"]), (wanted, &json!(status), &json!(id)));
+        let told = if status == "stopped" { 0 } else { pid };
+        assert_eq!(state["pid"], told, "{moment}");
+    }
+    let order = log();
+    assert!(order.find("startContainer") < order.find("process"), "{order}");
+    bench.nothing_is_left();
+}
+
+#[test]
+fn hooks_after_the_start_only_warn_and_those_before_it_end_the_container() {
+    let Some(bench) = Bench::new() else { return };
+    for (moment, _) in MOMENTS {
+        bench.config("exit 5", |config| {
+            // Of the container in the one case, of the host in the others: both have it.
+            config["hooks"][moment] =
+                json!([{"path": "/bin/sh", "args": ["sh", "-c", "echo sorry; exit 9"]}]);
+        });
+        let (status, _, errors) = bench.call(&["run", &bench.id()]);
+        let warns = moment.starts_with("post");
+        assert_eq!(status, if warns { 5 } else { 1 }, "{moment}: {errors}");
+        assert!(
+            errors.contains(moment) && errors.contains("status 9") && errors.contains("sorry"),
+            "{errors}"
+        );
+        assert_eq!(errors.contains("warning"), warns, "{errors}");
+        bench.nothing_is_left();
+    }
+}
