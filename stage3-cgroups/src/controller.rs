@@ -30,10 +30,6 @@ pub enum Controller {
     Rdma,
     /// Scalar resources of the hardware, such as keys for encrypted memory.
     Misc,
-    /// A tag on every packet, for traffic control to match.
-    NetCls,
-    /// The priority of packets, by interface.
-    NetPrio,
 }
 
 /// A row of the table.
@@ -56,7 +52,7 @@ use Controller::*;
 // ANCHOR: info
 /// cgroups(7), "Cgroups version 1 controllers" and "Cgroups version 2 controllers".
 #[rustfmt::skip]
-pub const TABLE: [Facts; 13] = [
+pub const TABLE: [Facts; 11] = [
     row(Memory,  "memory",  Some("memory"),  ("2.6.25", "4.5"),  "memory and swap"),
     row(Cpu,     "cpu",     Some("cpu"),     ("2.6.24", "4.15"), "time on processors"),
     row(Cpuacct, "cpuacct", None,            ("2.6.24", "4.15"), "accounting of that time"),
@@ -68,8 +64,6 @@ pub const TABLE: [Facts; 13] = [
     row(Freezer, "freezer", None,            ("2.6.28", "5.2"),  "stop all, and go on"),
     row(Rdma,    "rdma",    Some("rdma"),    ("4.11",   "4.11"), "RDMA handles"),
     row(Misc,    "misc",    Some("misc"),    ("5.13",   "5.13"), "scalar hardware resources"),
-    row(NetCls,  "net_cls", None,            ("2.6.29", "4.5"),  "a tag on packets; BPF in version 2"),
-    row(NetPrio, "net_prio", None,           ("3.3",    "4.5"),  "packets' priority; BPF in version 2"),
 ];
 // ANCHOR_END: info
 

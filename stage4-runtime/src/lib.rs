@@ -7,8 +7,9 @@
 //! | `birth` | parent and init, top to bottom in time: the spine |
 //! | `visit` | exec |
 //! | `death` | kill and delete |
-//! | `root`, `mounts`, `devices`, `mask`, `identity`, `capabilities`, `seccomp`, … | the leaves: one kernel noun each |
-//! | `image` | OCI images, unpacked and written |
+//! | `root`, `mounts`, `devices`, `masks`, `identity`, `capabilities`, `seccomp`, … | the leaves: one kernel noun each |
+//! | `state`, `conversation` | what is remembered between commands, and said between processes |
+//! | `explain` | the plan told as the calls it becomes |
 
 pub mod beneath;
 pub mod birth;

@@ -24,11 +24,7 @@ pub(super) fn settings(limits: &Limits, controller: Controller) -> Result<Vec<Se
         }
         // The same files and the same words as in version 2.
         Controller::Rdma | Controller::Misc => super::v2::settings(limits, controller)?,
-        Controller::Cpuacct
-        | Controller::Devices
-        | Controller::Freezer
-        | Controller::NetCls
-        | Controller::NetPrio => Vec::new(),
+        Controller::Cpuacct | Controller::Devices | Controller::Freezer => Vec::new(),
     })
 }
 

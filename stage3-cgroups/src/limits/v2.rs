@@ -34,11 +34,7 @@ pub(super) fn settings(limits: &Limits, controller: Controller) -> Result<Vec<Se
         Controller::Misc => {
             limits.misc.iter().map(|misc| set("misc.max", format!("{} {}", misc.name, misc.limit))).collect()
         }
-        Controller::Cpuacct
-        | Controller::Devices
-        | Controller::Freezer
-        | Controller::NetCls
-        | Controller::NetPrio => Vec::new(),
+        Controller::Cpuacct | Controller::Devices | Controller::Freezer => Vec::new(),
     })
 }
 

@@ -121,7 +121,7 @@ impl Lab {
     pub fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Lab(format!("stage3-test-{}-{number}", std::process::id()))
+        Lab(format!("stage3-test-{}-{number:03}", std::process::id()))
     }
 
     /// The same, made with these limits.

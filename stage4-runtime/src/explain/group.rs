@@ -145,12 +145,12 @@ fn field(resources: &Resources, setting: &Setting) -> String {
         Controller::Io => "blockIO",
         Controller::Cpu => "cpu",
         Controller::Memory => "memory",
-        _ => "network",
+        other => other.facts().v1,
     };
     format!("linux.resources.{}", known.unwrap_or_else(family))
 }
 
-const FIELDS: [(&str, &str); 31] = [
+const FIELDS: [(&str, &str); 29] = [
     ("memory.limit_in_bytes", "memory.limit"),
     ("memory.max", "memory.limit"),
     ("memory.memsw.limit_in_bytes", "memory.swap"),
@@ -180,8 +180,6 @@ const FIELDS: [(&str, &str); 31] = [
     ("blkio.throttle.write_bps_device", "blockIO.throttleWriteBpsDevice"),
     ("blkio.throttle.read_iops_device", "blockIO.throttleReadIOPSDevice"),
     ("blkio.throttle.write_iops_device", "blockIO.throttleWriteIOPSDevice"),
-    ("net_cls.classid", "network.classID"),
-    ("net_prio.ifpriomap", "network.priorities"),
 ];
 
 /// As a shell writes it; of several lines by printf(1).

@@ -56,7 +56,6 @@ pub fn controllers(resources: &Resources) -> Vec<Controller> {
         let signed = [cpu.quota, cpu.realtime_runtime, cpu.idle];
         numbers.iter().any(Option::is_some) || signed.iter().any(Option::is_some)
     };
-    let network = resources.network.as_ref();
     [
         (Controller::Memory, resources.memory.as_ref().is_some_and(|memory| *memory != Default::default())),
         (Controller::Cpu, cpu.is_some_and(time)),
@@ -64,8 +63,6 @@ pub fn controllers(resources: &Resources) -> Vec<Controller> {
         (Controller::Pids, resources.pids.as_ref().is_some_and(|pids| pids.limit.is_some())),
         (Controller::Io, resources.block_io.as_ref().is_some_and(|io| *io != Default::default())),
         (Controller::Hugetlb, !resources.hugepage_limits.is_empty()),
-        (Controller::NetCls, network.is_some_and(|network| network.class_id.is_some())),
-        (Controller::NetPrio, network.is_some_and(|network| !network.priorities.is_empty())),
         (Controller::Rdma, !resources.rdma.is_empty()),
     ]
     .into_iter()
@@ -84,6 +81,10 @@ pub fn settings(
     version: impl Fn(Controller) -> Option<Version>,
     unified: bool,
 ) -> Result<Vec<Setting>> {
+    if resources.network.as_ref().is_some_and(|network| *network != Default::default()) {
+        return Err(Error::refused("config.json: linux.resources.network: no groups of net_cls and net_prio are made")
+            .with_hint("version 2 has neither; a BPF program or tc(8) in the container's network namespace does the same"));
+    }
     let mut settings = Vec::new();
     for controller in controllers(resources) {
         match version(controller) {

@@ -25,14 +25,13 @@ const V1: (&str, &str) = (
     "34 29 0:30 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
 35 29 0:31 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
 36 29 0:32 / /sys/fs/cgroup/blkio rw,relatime - cgroup cgroup rw,blkio
-37 29 0:33 / /sys/fs/cgroup/net_cls,net_prio rw - cgroup cgroup rw,net_cls,net_prio
 38 29 0:34 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset
 39 29 0:35 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
 40 29 0:36 / /sys/fs/cgroup/hugetlb rw - cgroup cgroup rw,hugetlb
 41 29 0:37 / /sys/fs/cgroup/rdma rw - cgroup cgroup rw,rdma
 42 29 0:38 / /sys/fs/cgroup/devices rw - cgroup cgroup rw,devices
 43 29 0:39 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw",
-    "9:rdma:/\n8:devices:/\n7:hugetlb:/\n6:pids:/\n5:cpuset:/\n4:net_cls,net_prio:/\n3:blkio:/\n2:memory:/\n\
+    "9:rdma:/\n8:devices:/\n7:hugetlb:/\n6:pids:/\n5:cpuset:/\n3:blkio:/\n2:memory:/\n\
      1:cpu,cpuacct:/\n0::/\n",
 );
 
@@ -70,14 +69,19 @@ fn settings() -> insta::Settings {
 
 const LOOK: Look = Look { width: 100, colour: false };
 
-/// The complete example, without what no machine can have: obsolete limits and flags that nobody has defined.
+/// The complete example, without what is refused: obsolete limits, flags that nobody has defined, an agent for system
+/// calls, priorities of packets.
 fn complete() -> Config {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config/complete.json");
     let mut json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     json["process"]["scheduler"].as_object_mut().unwrap().retain(|key, _| key != "nice" && key != "priority");
     let linux = &mut json["linux"];
     linux["personality"].as_object_mut().unwrap().remove("flags");
+    let seccomp = linux["seccomp"].as_object_mut().unwrap();
+    seccomp.retain(|key, _| !key.starts_with("listener"));
+    seccomp["syscalls"][0]["action"] = "SCMP_ACT_ERRNO".into();
     let resources = &mut linux["resources"];
+    resources.as_object_mut().unwrap().remove("network");
     resources["memory"].as_object_mut().unwrap().remove("kernel");
     resources["blockIO"].as_object_mut().unwrap().remove("leafWeight");
     resources["blockIO"]["weightDevice"][0].as_object_mut().unwrap().remove("leafWeight");

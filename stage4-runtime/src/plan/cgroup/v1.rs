@@ -31,7 +31,6 @@ pub(super) fn settings(resources: &Resources, controller: Controller, all: &mut 
         Controller::Hugetlb => resources.hugepage_limits.iter().for_each(|huge| {
             set(&format!("hugetlb.{}.limit_in_bytes", huge.page_size), huge.limit.to_string());
         }),
-        Controller::NetCls | Controller::NetPrio => network(resources, controller, &mut set),
         Controller::Rdma => super::v2::rdma(resources, &mut set),
         Controller::Cpuacct | Controller::Devices | Controller::Freezer | Controller::Misc => (),
     }
@@ -97,16 +96,4 @@ fn block_io(io: &BlockIo, set: &mut impl FnMut(&str, String)) -> Result<()> {
         list.iter().for_each(|disk| set(file, format!("{}:{} {}", disk.major, disk.minor, disk.rate)));
     }
     Ok(())
-}
-
-fn network(resources: &Resources, controller: Controller, set: &mut impl FnMut(&str, String)) {
-    let Some(network) = &resources.network else { return };
-    match controller {
-        Controller::NetCls => {
-            network.class_id.into_iter().for_each(|class| set("net_cls.classid", class.to_string()));
-        }
-        _ => network.priorities.iter().for_each(|interface| {
-            set("net_prio.ifpriomap", format!("{} {}", interface.name, interface.priority));
-        }),
-    }
 }

@@ -33,12 +33,7 @@ pub(super) fn settings(resources: &Resources, controller: Controller, all: &mut 
             set(&format!("hugetlb.{}.max", huge.page_size), huge.limit.to_string());
         }),
         Controller::Rdma => rdma(resources, &mut set),
-        Controller::NetCls
-        | Controller::NetPrio
-        | Controller::Cpuacct
-        | Controller::Devices
-        | Controller::Freezer
-        | Controller::Misc => (),
+        Controller::Cpuacct | Controller::Devices | Controller::Freezer | Controller::Misc => (),
     }
     Ok(())
 }
