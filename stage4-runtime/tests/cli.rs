@@ -27,6 +27,19 @@ fn spec_writes_a_configuration_once_and_never_over_another() {
 }
 
 #[test]
+fn features_with_debug_log_what_was_done_and_without_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let to = ["--log", log.to_str().unwrap(), "--log-format", "json"];
+    stage4(&[&to[..], &["features"]].concat()).assert().success();
+    assert_eq!(fs::read_to_string(&log).unwrap(), "");
+    stage4(&[&to[..], &["--debug", "features"]].concat()).assert().success().stderr("");
+    let text = fs::read_to_string(&log).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["level"], &last["msg"]), (&"debug".into(), &"features: done, exit status 0".into()));
+}
+
+#[test]
 fn features_are_the_kernels_and_ours() {
     let output = stage4(&["features"]).assert().success().get_output().stdout.clone();
     let features: Value = serde_json::from_slice(&output).unwrap();

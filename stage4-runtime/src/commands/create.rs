@@ -130,7 +130,10 @@ pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) ->
         Err(error) => Err(failed(error)),
     });
     match born {
-        Ok(born) => Ok(Made { born, home, plan, terminal }),
+        Ok(born) => {
+            desk.log.say(Level::Debug, &format!("container {}: init is process {}", args.id, born.child.pid));
+            Ok(Made { born, home, plan, terminal })
+        }
         Err(failure) => {
             let undone = death::erase(&place, &layout).and_then(|()| home.forget(&args.id, &place));
             if let Err(error) = undone {

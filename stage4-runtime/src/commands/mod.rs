@@ -145,9 +145,11 @@ impl Cli {
     pub fn execute(&self) -> Result<u8, Failure> {
         heed_children();
         let desk = self.global.desk().map_err(failed)?;
+        desk.log.say(Level::Debug, &format!("{}: as user {}", self.name(), nix::unistd::geteuid()));
         let done = self.perform(&desk);
-        if let Err(failure) = &done {
-            desk.log.say(Level::Error, &failure.error.to_string());
+        match &done {
+            Ok(status) => desk.log.say(Level::Debug, &format!("{}: done, exit status {status}", self.name())),
+            Err(failure) => desk.log.say(Level::Error, &failure.error.to_string()),
         }
         done
     }
