@@ -7,6 +7,7 @@
 pub mod block_io;
 pub mod check;
 pub mod devices;
+pub mod edit;
 pub mod fault;
 pub mod hooks;
 pub mod linux;

@@ -27,6 +27,30 @@ fn spec_writes_a_configuration_once_and_never_over_another() {
 }
 
 #[test]
+fn spec_writes_what_differs_or_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let bundle = directory.path().to_str().unwrap();
+    let spec = |arguments: &[&str]| stage4(&[&["spec", "--bundle", bundle], arguments].concat());
+    for (wrong, code, phrase) in [
+        (&["--set", "hostname"][..], 2, "PATH=VALUE is wanted"),
+        (&["--set", "hostname=x\n"], 1, "hostname"),
+        (&["--set", "hostnam=x"], 1, "--set hostnam: the specification knows no such property"),
+        (&["--remove", "linux.namespaces[net]"], 1, "hint: there are: pid, network"),
+    ] {
+        spec(wrong).assert().code(code).stderr(contains(phrase));
+        assert!(!directory.path().join("config.json").exists(), "{wrong:?}");
+    }
+    spec(&["--remove", "linux.namespaces[network]", "--set", "hostname=box", "--", "probe", "facts"])
+        .assert()
+        .success();
+    let config: Value =
+        serde_json::from_slice(&fs::read(directory.path().join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["hostname"], "box");
+    assert_eq!(config["process"]["args"], serde_json::json!(["probe", "facts"]));
+    assert_eq!(config["linux"]["namespaces"].as_array().unwrap().len(), 4);
+}
+
+#[test]
 fn features_with_debug_log_what_was_done_and_without_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");

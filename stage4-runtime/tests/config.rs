@@ -8,6 +8,8 @@
 mod bundles;
 #[path = "config/census.rs"]
 mod census;
+#[path = "config/edits.rs"]
+mod edits;
 #[path = "config/examples.rs"]
 mod examples;
 #[path = "config/limits.rs"]

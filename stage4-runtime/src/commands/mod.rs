@@ -156,7 +156,7 @@ impl Cli {
 
     fn perform(&self, desk: &Desk) -> Result<u8, Failure> {
         match &self.verb {
-            Verb::Spec(args) => spec::spec(args).map_err(failed),
+            Verb::Spec(args) => spec::spec(desk, args).map_err(failed),
             Verb::Create(args) => create::create(desk, args),
             Verb::Start(args) => start::start(desk, args),
             Verb::Run(args) => run::run(desk, args),
