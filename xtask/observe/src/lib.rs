@@ -11,6 +11,7 @@
 //! | [`disk`] | the disk below a directory, as control groups name it |
 //! | [`need`] | what a step needs of the machine, tried out; reason and remedy |
 //! | [`residue`] | the host before and after |
+//! | [`sandbox`] | a machine within the machine, for what would be too heavy for the host |
 //! | [`tree`] | a directory, removed without crossing a mount |
 //! | [`processes`] | who is whose child; the end of orphans |
 //! | [`workspace`] | where the programs are, and how they are built |
@@ -26,6 +27,7 @@ pub mod processes;
 pub mod rehearsal;
 pub mod relation;
 pub mod residue;
+pub mod sandbox;
 pub mod scene;
 pub mod script;
 pub mod skip;

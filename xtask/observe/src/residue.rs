@@ -206,7 +206,7 @@ fn inhabitants(scenes: &[PathBuf]) -> Vec<Residue> {
     ours.map(|pid| Residue::Process(pid, processes::command(pid))).collect()
 }
 
-/// Control groups of ours, the deepest first. Four levels hold everything that demos make.
+/// Control groups of ours and whatever is inside them, the deepest first. Four levels hold everything that demos make.
 fn cgroups() -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
     let mut found = Vec::new();
@@ -217,6 +217,14 @@ fn cgroups() -> Vec<PathBuf> {
             level.iter().flat_map(|directory| fs::read_dir(directory).into_iter().flatten().flatten());
         let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
         level = entries.filter(is_directory).map(|entry| entry.path()).collect();
+    }
+    // What clients have made in the groups of a sandbox is named by them.
+    let mut next = 0;
+    while let Some(group) = found.get(next) {
+        let inside = fs::read_dir(group).into_iter().flatten().flatten().map(|entry| entry.path());
+        let new: Vec<_> = inside.filter(|path| path.is_dir() && !found.contains(path)).collect();
+        found.extend(new);
+        next += 1;
     }
     found.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
     found
