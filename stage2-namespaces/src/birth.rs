@@ -73,6 +73,19 @@ pub fn birth_of_sibling(
     Ok(part(side, kinds, Way::Clone3, life))
 }
 
+/// The same in the namespaces of ours, with one table of descriptors for both: what one opens or closes, so has the
+/// other, until either executes a program (execve(2) takes a copy).
+///
+/// `life` owns none of them: what it dropped, its parent would lose.
+///
+/// # Errors
+/// As of [`birth`], without the way of old kernels.
+pub fn birth_sharing_descriptors(life: impl FnOnce(Newborn) -> u8) -> Result<Child> {
+    let side = raw::clone3(Kinds::NONE, None, Parentage::Sharer)
+        .map_err(|errno| refusal::explain("clone3", errno, Kinds::NONE))?;
+    Ok(part(side, Kinds::NONE, Way::Clone3, life))
+}
+
 /// From here on there are two: one returns, the other one lives and ends.
 fn part(side: Side, kinds: Kinds, way: Way, life: impl FnOnce(Newborn) -> u8) -> Child {
     match side {

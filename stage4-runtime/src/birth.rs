@@ -27,10 +27,12 @@
 use crate::conversation::{Doorbell, Line, Word, failed};
 use crate::log::{Level, Log};
 use crate::plan::Plan;
+use crate::plan::agent::AgentPlan;
 use crate::plan::hooks::HooksPlan;
 use crate::rdt::{self, Membership};
+use crate::seccomp::agent::Introduction;
 use crate::state::{Life, Lock, Place, Record, Status, Traces};
-use crate::{Error, Failure, Result, cgroup, hooks, network_devices};
+use crate::{Error, Failure, Result, cgroup, death, hooks, network_devices};
 use outside::Outside;
 use stage2_namespaces::Kind;
 use stage2_namespaces::birth::{Child, Newborn, birth};
@@ -99,8 +101,10 @@ pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, F
     match raise(&mut order, group.as_ref(), &child, &line) {
         Ok(()) => Ok(Born { child, line, record: order.record }),
         Err(failure) => {
-            // Silence, for init: it ends, and is waited for.
+            // Silence, for init: it ends, and is waited for. Where it waits for an answer of the agent, who may never
+            // have heard of it, it would not hear the silence.
             drop(line);
+            order.plan.agent.as_ref().map_or(Ok(()), |_| child.signal(libc::SIGKILL)).map_err(failed)?;
             child.wait().map_err(failed)?;
             Err(failure)
         }
@@ -116,18 +120,19 @@ fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Lin
     let init = Life::of(child.pid.as_raw()).map_err(failed)?;
     (order.traces.init, order.record.init) = (Some(init), Some(init));
     order.place.leave_traces(&order.traces).map_err(failed)?;
-    line.wait_for_done()?;
+    line.wait_for_done(None)?;
 
     // Later than the other limits: init has made and bound device files until here.
     if let (Some(group), Some(policy)) = (group, &plan.policy) {
         group.decide_about_devices(policy).map_err(failed)?;
     }
     order.record.rdt = equip(plan, init.pid).map_err(failed)?;
+    let agent = Introduction::of_init(plan.agent.as_ref(), &order.record, Status::Creating);
     let state = order.record.state(Status::Creating);
     hooks::run_all(&plan.hooks.prestart, &state).map_err(failed)?;
     hooks::run_all(&plan.hooks.create_runtime, &state).map_err(failed)?;
     line.say(&Word::Go(state)).map_err(failed)?;
-    line.wait_for_done()?;
+    line.wait_for_done(agent.as_ref())?;
 
     // Released only when it can be found.
     order.place.write(&order.record).map_err(failed)?;
@@ -141,7 +146,12 @@ fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Lin
 ///
 /// # Errors
 /// It does not wait; it could not be executed.
-pub fn start(place: &Place, record: &Record, plan: &HooksPlan, log: &Log) -> Result<(), Failure> {
+pub fn start(
+    place: &Place,
+    record: &Record,
+    (plan, agent): (&HooksPlan, Option<&AgentPlan>),
+    log: &Log,
+) -> Result<(), Failure> {
     let status = place.status(record, || Ok(false)).map_err(failed)?;
     let line = match status {
         Status::Created => Doorbell::ring(place.as_fd(), &place.path).map_err(failed)?,
@@ -149,8 +159,14 @@ pub fn start(place: &Place, record: &Record, plan: &HooksPlan, log: &Log) -> Res
     };
     let line = line.ok_or_else(|| failed(not_waiting(&record.id, status)))?;
     line.say(&Word::Go(record.state(Status::Created))).map_err(failed)?;
-    line.wait_for_done()?;
-    line.wait_for_silence()?;
+    line.wait_for_done(None)?;
+    let agent = Introduction::of_init(agent, record, Status::Created);
+    let started = line.wait_for_silence(agent.as_ref());
+    if started.is_err() && agent.is_some() {
+        // It may wait for an answer of an agent who has never heard of it.
+        record.init.map_or(Ok(()), death::end).map_err(failed)?;
+    }
+    started?;
     tell_of_start(record, plan, log);
     Ok(())
 }
@@ -159,10 +175,11 @@ pub fn start(place: &Place, record: &Record, plan: &HooksPlan, log: &Log) -> Res
 ///
 /// # Errors
 /// It could not be executed.
-pub fn release(born: &Born, plan: &HooksPlan, log: &Log) -> Result<(), Failure> {
+pub fn release(born: &Born, plan: &Plan, log: &Log) -> Result<(), Failure> {
     born.line.say(&Word::Go(born.record.state(Status::Created))).map_err(failed)?;
-    born.line.wait_for_silence()?;
-    tell_of_start(&born.record, plan, log);
+    let agent = Introduction::of_init(plan.agent.as_ref(), &born.record, Status::Created);
+    born.line.wait_for_silence(agent.as_ref())?;
+    tell_of_start(&born.record, &plan.hooks, log);
     Ok(())
 }
 

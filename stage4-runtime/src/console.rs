@@ -80,7 +80,7 @@ impl Console {
     ///
     /// Returned is the container's end, for [`lead_session`]; the other one is not ours any more.
     pub fn send(self, socket: BorrowedFd<'_>) -> Result<OwnedFd> {
-        socket::send(socket, self.master.as_fd(), "/dev/ptmx")?;
+        socket::send(socket, self.master.as_fd(), "/dev/ptmx", socket::Peer::Console)?;
         Ok(self.slave)
     }
 }

@@ -4,15 +4,18 @@
 //! Invariant: silence means that the other one has gone. Until init is released it ends when it hears it; and who
 //! waits for the execution hears it when execve(2) closes init's last end.
 
+use crate::seccomp::agent::Introduction;
+use crate::sys::rights;
 use crate::sys::socket::accept;
 use crate::{Error, Failure, Result};
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, listen, recv, send,
-    socket, socketpair,
+    AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, listen,
+    send, sendmsg, socket, socketpair,
 };
 use stage2_namespaces::conversation::{parse, text};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::io::IoSlice;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 /// One packet.
@@ -24,6 +27,8 @@ pub enum Word {
     Go(Vec<u8>),
     /// Of init: what was to be done on this side is done.
     Done,
+    /// Of a messenger of init's: the agent's, who answers for the calls that the filter asks about.
+    Listener(OwnedFd),
     /// Of init, and its last: this went wrong.
     Failed(Failure),
 }
@@ -49,6 +54,7 @@ impl Line {
             Word::Born(pid) => [b"b", pid.to_string().as_bytes()].concat(),
             Word::Go(state) => [b"g", state.as_slice()].concat(),
             Word::Done => b"d".to_vec(),
+            Word::Listener(descriptor) => return self.hand_over(descriptor.as_raw_fd()),
             Word::Failed(failure) => {
                 let mut text = text(failure).into_bytes();
                 text.truncate(LONGEST - 1);
@@ -61,15 +67,21 @@ impl Line {
         }
     }
 
+    /// Says [`Word::Listener`] of the descriptor with this number, which stays open here.
+    pub fn hand_over(&self, number: RawFd) -> Result<()> {
+        let (descriptors, text) = ([number], [IoSlice::new(b"l")]);
+        let rights = [ControlMessage::ScmRights(&descriptors)];
+        sendmsg::<()>(self.0.as_raw_fd(), &text, &rights, MsgFlags::MSG_NOSIGNAL, None)
+            .map(drop)
+            .map_err(|errno| Error::call("sendmsg(line, SCM_RIGHTS)", errno))
+    }
+
     /// The next word; none: the other one has gone.
     pub fn hear(&self) -> Result<Option<Word>> {
         let mut packet = vec![0; LONGEST];
-        let length = loop {
-            match recv(self.0.as_raw_fd(), &mut packet, MsgFlags::empty()) {
-                Err(Errno::EINTR) => (),
-                Err(Errno::ECONNRESET) => return Ok(None),
-                other => break other.map_err(|errno| Error::call("recv(line)", errno))?,
-            }
+        let (length, mut descriptors) = match rights::receive(self.0.as_fd(), &mut packet) {
+            Err(Errno::ECONNRESET) => return Ok(None),
+            other => other.map_err(|errno| Error::call("recvmsg(line)", errno))?,
         };
         let text = || String::from_utf8_lossy(&packet[1..length]);
         let word = match packet[..length].first() {
@@ -77,6 +89,7 @@ impl Line {
             Some(b'b') => text().parse().ok().map(Word::Born),
             Some(b'g') => Some(Word::Go(packet[1..length].to_vec())),
             Some(b'd') => Some(Word::Done),
+            Some(b'l') => descriptors.pop().map(Word::Listener),
             Some(b'f') => parse(&text()).map(Word::Failed),
             Some(_) => None,
         };
@@ -95,12 +108,30 @@ impl Line {
         }
     }
 
+    /// Of a parent: the next word that is meant for it; a listener is passed to `agent`.
+    ///
+    /// # Errors
+    /// There is no agent, or it cannot be reached. Then nobody says go, and the program is not executed.
+    fn hear_beside(&self, agent: Option<&Introduction<'_>>) -> Result<Option<Word>> {
+        loop {
+            match (self.hear()?, agent) {
+                (Some(Word::Listener(listener)), Some(agent)) => {
+                    agent.make(listener.as_fd()).and_then(|()| self.say(&Word::Go(Vec::new())))?;
+                }
+                (Some(Word::Listener(_)), None) => {
+                    return Err(Error::refused("a listener came, and there is no agent for it"));
+                }
+                (word, _) => return Ok(word),
+            }
+        }
+    }
+
     /// Of the parent: waits for [`Word::Done`].
     ///
     /// # Errors
     /// What init failed at; that it has gone without a word, which a signal does or an out-of-memory kill.
-    pub fn wait_for_done(&self) -> Result<(), Failure> {
-        match self.hear().map_err(failed)? {
+    pub fn wait_for_done(&self, agent: Option<&Introduction<'_>>) -> Result<(), Failure> {
+        match self.hear_beside(agent).map_err(failed)? {
             Some(Word::Done) => Ok(()),
             Some(Word::Failed(failure)) => Err(failure),
             Some(_) | None => Err(failed(
@@ -115,8 +146,8 @@ impl Line {
     ///
     /// # Errors
     /// What went wrong before that.
-    pub fn wait_for_silence(&self) -> Result<(), Failure> {
-        match self.hear().map_err(failed)? {
+    pub fn wait_for_silence(&self, agent: Option<&Introduction<'_>>) -> Result<(), Failure> {
+        match self.hear_beside(agent).map_err(failed)? {
             None => Ok(()),
             Some(Word::Failed(failure)) => Err(failure),
             Some(_) => Err(failed(Error::refused("init said something else than how its start went"))),
@@ -147,15 +178,15 @@ fn address(directory: impl AsFd) -> Result<UnixAddr> {
     UnixAddr::new(&path).map_err(|errno| Error::call(format!("sockaddr_un({path:?})"), errno))
 }
 
-fn new_socket() -> Result<OwnedFd> {
-    socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
+fn new_socket(more: SockFlag) -> Result<OwnedFd> {
+    socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC | more, None)
         .map_err(|errno| Error::call("socket(AF_UNIX, SOCK_SEQPACKET)", errno))
 }
 
 impl Doorbell {
     /// Hangs it up in the container's directory of state; init inherits it.
     pub fn hang(directory: impl AsFd) -> Result<Self> {
-        let listener = new_socket()?;
+        let listener = new_socket(SockFlag::empty())?;
         bind(listener.as_raw_fd(), &address(directory)?)
             .map_err(|errno| Error::call(format!("bind({DOORBELL:?})"), errno))?;
         let backlog = Backlog::new(16).map_err(|errno| Error::call("listen(16)", errno))?;
@@ -180,12 +211,29 @@ impl Doorbell {
 
     /// Of others: rings. None: nobody waits there, any more or yet.
     pub fn ring(directory: impl AsFd, path: &Path) -> Result<Option<Line>> {
-        let socket = new_socket()?;
+        let socket = new_socket(SockFlag::empty())?;
         match connect(socket.as_raw_fd(), &address(directory)?) {
             Ok(()) => Ok(Some(Line(socket))),
             Err(Errno::ENOENT | Errno::ECONNREFUSED) => Ok(None),
             Err(errno) => Err(Error::call(format!("connect({:?})", path.join(DOORBELL)), errno)),
         }
+    }
+
+    /// Of others: does it hang there, and is listened to? Never waits: who is frozen opens to nobody.
+    pub fn hangs(directory: impl AsFd, path: &Path) -> Result<bool> {
+        let socket = new_socket(SockFlag::SOCK_NONBLOCK)?;
+        match connect(socket.as_raw_fd(), &address(directory)?) {
+            // EAGAIN: so many have asked before us that there is no room in the queue (unix(7)).
+            Ok(()) | Err(Errno::EAGAIN) => Ok(true),
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) => Ok(false),
+            Err(errno) => Err(Error::call(format!("connect({:?})", path.join(DOORBELL)), errno)),
+        }
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

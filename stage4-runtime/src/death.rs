@@ -129,7 +129,7 @@ fn require_stopped(place: &Place, record: Option<&Record>, id: &ContainerId) -> 
 }
 
 /// Kills the process and waits until it is gone. A pid namespace goes with its first process.
-fn end(init: Life) -> Result<()> {
+pub fn end(init: Life) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     let mut pause = Duration::from_micros(200);
     while signal_to(init, libc::SIGKILL)? {

@@ -3,6 +3,7 @@
 //! No kernel calls. Book: "config.json, field by field" (`config`).
 //! Invariant: pure; the same configuration and the same facts give the same plan.
 
+pub mod agent;
 pub mod cgroup;
 pub mod devices;
 pub mod hooks;
@@ -14,6 +15,7 @@ pub mod root;
 pub mod sysctl;
 
 use crate::config::fault::At;
+use crate::config::seccomp::Seccomp;
 use crate::config::{Config, Fault, Linux};
 use crate::id::ContainerId;
 use crate::seccomp::{self, Arch, Program};
@@ -61,6 +63,8 @@ pub struct Plan {
     pub process: process::ProcessPlan,
     /// Which system calls are let through.
     pub filter: Option<Program>,
+    /// Who answers for those that it asks about.
+    pub agent: Option<agent::AgentPlan>,
     /// Commands of the engine's.
     pub hooks: hooks::HooksPlan,
     /// For network devices and resctrl, which have nothing to be decided.
@@ -87,10 +91,10 @@ impl Plan {
             return Err(Error::refused("config.json: process: is missing")
                 .with_hint("a container is made for a process; `stage4-runtime spec` writes one"));
         };
-        require_no_agent(linux)?;
         let root = root::Root::of(config, bundle, way)?;
         let namespaces = namespaces::Namespaces::of(config)?;
         let mounts = mounts::of(config, &root, bundle)?;
+        let (filter, agent) = filter(linux.seccomp.as_ref(), facts.native)?;
         let (top, bound) = (At::Top, facts.within || namespaces.has_users());
         let rules =
             linux.resources.as_ref().map(|resources| resources.devices.as_slice()).unwrap_or_default();
@@ -107,11 +111,8 @@ impl Plan {
             parameters: sysctl::of(config)?,
             process: process::ProcessPlan::of(process, linux, top.key("process"), facts.grantable, warnings)
                 .map_err(in_config)?,
-            filter: linux
-                .seccomp
-                .as_ref()
-                .map(|profile| seccomp::compile(profile, facts.native))
-                .transpose()?,
+            filter,
+            agent,
             hooks: hooks::HooksPlan::of(&config.hooks).map_err(in_config)?,
             linux: linux.clone(),
             namespaces,
@@ -121,15 +122,18 @@ impl Plan {
     }
 }
 
-/// An agent that is not told of its listener never answers: calls would fail that the profile means to be judged.
-fn require_no_agent(linux: &Linux) -> Result<()> {
-    match linux.seccomp.as_ref().is_some_and(|profile| profile.notifies()) {
-        false => Ok(()),
-        true => Err(Error::refused(
-            "config.json: linux.seccomp: SCMP_ACT_NOTIFY: no agent can be told of its listener",
-        )
-        .with_hint("leave the rules with SCMP_ACT_NOTIFY out, or say SCMP_ACT_ERRNO")),
-    }
+/// The program of a profile, and who answers for the calls that it asks about.
+///
+/// # Errors
+/// The profile cannot be compiled, or could not be installed.
+pub fn filter(
+    profile: Option<&Seccomp>,
+    native: Arch,
+) -> Result<(Option<Program>, Option<agent::AgentPlan>)> {
+    let Some(profile) = profile else { return Ok((None, None)) };
+    let program = seccomp::compile(profile, native)?;
+    let agent = agent::AgentPlan::of(profile, &program, native)?;
+    Ok((Some(program), agent))
 }
 
 fn in_config(fault: Fault) -> Error {

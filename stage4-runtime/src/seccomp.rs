@@ -13,17 +13,20 @@
 //!    |  assemble    from the last instruction to the first, for BPF only jumps forwards
 //!    v
 //! program         what seccomp(2) takes                                 install, interpret
+//! listener        for who is asked about a call                         messenger, agent
 //! ```
 //!
 //! One tool does it all: [`ranges`] over a word of 32 bits and a balanced tree that finds the range. The architecture
 //! is such a word, the number of the call is one, each argument is two.
 
+pub mod agent;
 pub mod arch;
 mod arguments;
 mod assemble;
 pub mod compile;
 pub mod install;
 pub mod interpret;
+pub mod messenger;
 mod multiplex;
 pub mod program;
 mod ranges;

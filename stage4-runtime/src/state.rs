@@ -59,11 +59,16 @@ pub struct Record {
 impl Record {
     /// What hooks, `state` and its callers are told (runtime.md, "State").
     pub fn state(&self, status: Status) -> Vec<u8> {
+        self.state_value(status).to_string().into_bytes()
+    }
+
+    /// The same, to be a part of something.
+    pub fn state_value(&self, status: Status) -> serde_json::Value {
         let pid = match (status, self.init) {
             (Status::Stopped, _) | (_, None) => 0,
             (_, Some(init)) => init.pid,
         };
-        let state = json!({
+        json!({
             "ociVersion": self.oci_version,
             "id": self.id,
             "status": status.to_string(),
@@ -73,8 +78,7 @@ impl Record {
             "created": self.created,
             "owner": self.owner,
             "annotations": self.annotations,
-        });
-        state.to_string().into_bytes()
+        })
     }
 }
 
@@ -284,7 +288,7 @@ impl Place {
 
     /// Whether it waits for `start`.
     pub fn waits_for_start(&self) -> Result<bool> {
-        Doorbell::ring(self.as_fd(), &self.path).map(|line| line.is_some())
+        Doorbell::hangs(self.as_fd(), &self.path)
     }
 
     fn write_file(&self, name: &str, text: &[u8]) -> Result<()> {

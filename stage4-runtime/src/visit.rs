@@ -24,9 +24,12 @@ use crate::birth::joiner::{self, join_all};
 use crate::console::Console;
 use crate::conversation::{Line, Word, failed};
 use crate::last_acts::{Means, OwnFiles, Who, leave};
+use crate::plan::agent::AgentPlan;
 use crate::plan::process::ProcessPlan;
 use crate::procfs::Procfs;
-use crate::seccomp::{self, Program};
+use crate::seccomp::agent::Introduction;
+use crate::seccomp::{Program, messenger};
+use crate::state::Record;
 use crate::{Error, Failure, Result, identity, schedule};
 use nix::fcntl::{OFlag, open};
 use nix::sys::prctl::set_dumpable;
@@ -44,12 +47,14 @@ pub mod outside;
 /// A visit that is to be.
 #[derive(Debug)]
 pub struct Visit<'a> {
-    /// The container's id, for its keyring.
-    pub id: &'a str,
+    /// The container: its keyring, and what its agent is told.
+    pub record: &'a Record,
     /// What is run, as whom, and with what.
     pub process: &'a ProcessPlan,
     /// Which system calls are let through.
     pub filter: Option<&'a Program>,
+    /// Who answers for those that the filter asks about.
+    pub agent: Option<&'a AgentPlan>,
     /// Where it goes.
     pub inside: Inside,
     /// Who gets its terminal.
@@ -70,6 +75,7 @@ pub fn visit(mut visit: Visit<'_>) -> Result<Child, Failure> {
     // After the birth there are two of each of these, one in each process; each takes its own.
     let (ours, its) = (Cell::new(Some(ours)), Cell::new(Some(its)));
     let first = std::mem::take(&mut visit.inside.first);
+    let (agent, record) = (visit.agent, visit.record);
     let live = |_| {
         drop(ours.take());
         its.take().map_or(1, |line| live(visit, &proc, &line))
@@ -79,7 +85,12 @@ pub fn visit(mut visit: Visit<'_>) -> Result<Child, Failure> {
         false => joiner::bear(first, Kinds::NONE, live)?,
     };
     drop(its.take());
-    let told = ours.take().map_or(Ok(()), |line| line.wait_for_silence());
+    let agent = Introduction::of_visitor(agent, record, child.pid.as_raw());
+    let told = ours.take().map_or(Ok(()), |line| line.wait_for_silence(agent.as_ref()));
+    if told.is_err() && agent.is_some() {
+        // It may wait for an answer of an agent who has never heard of it.
+        child.signal(libc::SIGKILL).map_err(failed)?;
+    }
     match told {
         Ok(()) => Ok(child),
         Err(failure) => child.wait().map_err(failed).and(Err(failure)),
@@ -88,12 +99,12 @@ pub fn visit(mut visit: Visit<'_>) -> Result<Child, Failure> {
 
 /// The visitor's side; what it returns is the exit status of a visit that went wrong.
 fn live(visit: Visit<'_>, proc: &Procfs, line: &Line) -> u8 {
-    let Err(failure) = go_in(visit, proc);
+    let Err(failure) = go_in(visit, proc, line);
     let status = failure.status;
     line.say(&Word::Failed(failure)).map_or(1, |()| status)
 }
 
-fn go_in(mut visit: Visit<'_>, proc: &Procfs) -> Result<Infallible, Failure> {
+fn go_in(mut visit: Visit<'_>, proc: &Procfs, line: &Line) -> Result<Infallible, Failure> {
     let files = arrive(&mut visit, proc).map_err(failed)?;
     join_all(&visit.inside.then).map_err(failed)?;
     if visit.inside.users {
@@ -101,10 +112,10 @@ fn go_in(mut visit: Visit<'_>, proc: &Procfs) -> Result<Infallible, Failure> {
     }
     let root = root_here().map_err(failed)?;
     let terminal = open_terminal(&visit, &root).map_err(failed)?;
-    let mut filter = || visit.filter.map_or(Ok(()), |program| seccomp::install(program).map(drop));
+    let mut filter = || visit.filter.map_or(Ok(()), |program| messenger::install(program, line));
     let means = Means {
         who: Who::Visitor,
-        keyring: visit.inside.keyring.then_some(visit.id),
+        keyring: visit.inside.keyring.then_some(visit.record.id.as_str()),
         own_users: visit.inside.users,
         root: root.as_fd(),
         proc: proc.as_fd(),

@@ -1,11 +1,15 @@
 //! The life of containers: made, started, ended, and nothing left; and what happens when somebody is in the way.
 #![allow(clippy::unwrap_used, reason = "a test that cannot observe fails where it stands")]
 
+#[path = "life/agent.rs"]
+mod agent;
 #[path = "life/broken.rs"]
 mod broken;
 mod ground;
 #[path = "life/hooks.rs"]
 mod hooks;
+#[path = "seccomp/sys/mod.rs"]
+mod sys;
 #[path = "life/visit.rs"]
 mod visit;
 #[path = "life/walk.rs"]

@@ -49,6 +49,8 @@ pub enum Parentage {
     Child,
     /// The caller's parent's: CLONE_PARENT. It is the one who waits for it.
     Sibling,
+    /// The caller's, with the caller's descriptors and no copies of them: CLONE_FILES.
+    Sharer,
 }
 
 /// Has this process one thread, and its memory for itself?
@@ -71,12 +73,13 @@ pub fn clone3(kinds: Kinds, cgroup: Option<BorrowedFd<'_>>, parentage: Parentage
     let mut pidfd: RawFd = -1;
     let into_cgroup = if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
     // A sibling inherits the exit signal of ours, and clone3(2) takes no other.
-    let (parent, exit_signal) = match parentage {
+    let (shared, exit_signal) = match parentage {
         Parentage::Child => (0, libc::SIGCHLD as u64),
         Parentage::Sibling => (libc::CLONE_PARENT as u64, 0),
+        Parentage::Sharer => (libc::CLONE_FILES as u64, libc::SIGCHLD as u64),
     };
     let args = CloneArgs {
-        flags: kinds.bits() | libc::CLONE_PIDFD as u64 | into_cgroup | parent,
+        flags: kinds.bits() | libc::CLONE_PIDFD as u64 | into_cgroup | shared,
         pidfd: &raw mut pidfd as u64,
         exit_signal,
         cgroup: cgroup.map_or(0, |fd| fd.as_raw_fd() as u64),

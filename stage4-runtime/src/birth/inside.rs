@@ -10,8 +10,9 @@ use crate::console::Console;
 use crate::conversation::{Doorbell, Line, Word, failed};
 use crate::last_acts::{Means, OwnFiles, Who, make_ready};
 use crate::root::RootMount;
+use crate::seccomp::messenger;
 use crate::sys::descriptors::close_all_but;
-use crate::{Error, Failure, Result, devices, hooks, identity, masks, mounts, seccomp, surroundings, sysctl};
+use crate::{Error, Failure, Result, devices, hooks, identity, masks, mounts, surroundings, sysctl};
 use stage1_chroot::descriptors::FIRST;
 use stage2_namespaces::birth::Newborn;
 use stage2_namespaces::mount::PrivateMounts;
@@ -52,7 +53,11 @@ fn grow_up(
     let files = own_files(order, &outside).map_err(failed)?;
     let (root, terminal) = furnish(order, &mut outside, newborn, line).map_err(failed)?;
 
-    let mut filter = || plan.filter.as_ref().map_or(Ok(()), |program| seccomp::install(program).map(drop));
+    let mut filter = || {
+        let listener = listener.borrow();
+        let who = listener.as_ref().unwrap_or(line);
+        plan.filter.as_ref().map_or(Ok(()), |program| messenger::install(program, who))
+    };
     let mut means = Means {
         who: Who::Init,
         keyring: order.record.keyring.then_some(plan.id.as_str()),

@@ -168,7 +168,7 @@ pub(super) fn terminal_goes_to(
 ) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
     match (terminal, socket, whose) {
         (None, None, _) => Ok((None, None)),
-        (Some(_), Some(path), Terminal::Sent) => Ok((Some(console::socket::connect_to(path)?), None)),
+        (Some(_), Some(path), Terminal::Sent) => Ok((Some(console::socket::connect_to(path, console::socket::Peer::Console)?), None)),
         (Some(_), None, Terminal::Attended) => {
             socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
                 .map(|(its, ours)| (Some(its), Some(ours)))

@@ -13,8 +13,9 @@ use crate::config::{Config, Process, parse};
 use crate::console::socket;
 use crate::id::ContainerId;
 use crate::log::Level;
+use crate::plan::filter;
 use crate::plan::process::ProcessPlan;
-use crate::seccomp::{self, Arch};
+use crate::seccomp::Arch;
 use crate::state::{Place, Record, Status};
 use crate::visit::outside::{Inside, doors};
 use crate::visit::{Visit, visit};
@@ -111,15 +112,15 @@ fn go(desk: &Desk, args: &ExecArgs) -> Result<u8, Failure> {
     let inside = inside(args, &place, &record).map_err(failed)?;
     let process = plan(desk, args, &config, inside.users).map_err(failed)?;
     let native = Arch::native().map_err(failed)?;
-    let profile = config.linux.seccomp.as_ref();
-    let filter = profile.map(|profile| seccomp::compile(profile, native)).transpose().map_err(failed)?;
+    let (filter, agent) = filter(config.linux.seccomp.as_ref(), native).map_err(failed)?;
     let whose = if args.detach { Terminal::Sent } else { Terminal::Attended };
     let (console, terminal) =
         terminal_goes_to(process.terminal, args.console_socket.as_deref(), whose).map_err(failed)?;
     let child = visit(Visit {
-        id: args.id.as_str(),
+        record: &record,
         process: &process,
         filter: filter.as_ref(),
+        agent: agent.as_ref(),
         inside,
         console,
         listeners,

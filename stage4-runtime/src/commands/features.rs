@@ -5,7 +5,7 @@
 
 use super::print;
 use crate::config::check::CAPABILITIES;
-use crate::config::seccomp::{Action, Operator};
+use crate::config::seccomp::Operator;
 use crate::config::{VERSION, linux::NamespaceKind};
 use crate::plan::hooks::Moment;
 use crate::plan::mounts::options;
@@ -55,7 +55,7 @@ fn linux() -> Result<Value> {
         "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
         "seccomp": {
             "enabled": true,
-            "actions": known_actions().iter().filter(|action| **action != Action::Notify).map(|action| action.name()).collect::<Vec<_>>(),
+            "actions": known_actions().iter().map(|action| action.name()).collect::<Vec<_>>(),
             "operators": Operator::ALL.iter().map(|operator| operator.name()).collect::<Vec<_>>(),
             "archs": architectures()?,
             "knownFlags": crate::config::seccomp::Flag::ALL.iter().map(|flag| flag.name()).collect::<Vec<_>>(),

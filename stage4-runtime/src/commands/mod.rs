@@ -24,7 +24,6 @@ use crate::config::Config;
 pub(crate) use crate::conversation::failed;
 use crate::id::ContainerId;
 use crate::log::{Format, Level, Log};
-use crate::plan::hooks::HooksPlan;
 use crate::state::{Home, Place, Record, Status};
 use crate::{Error, Failure, Result, cgroup};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -241,11 +240,6 @@ impl Desk {
     /// The configuration as it was when the container was made.
     fn config(&self, place: &Place) -> Result<Config> {
         crate::config::parse("config.json", &place.config()?).map_err(Error::from)
-    }
-
-    fn hooks(&self, place: &Place) -> Result<HooksPlan> {
-        HooksPlan::of(&self.config(place)?.hooks)
-            .map_err(|fault| Error::refused(format!("config.json: {fault}")))
     }
 }
 

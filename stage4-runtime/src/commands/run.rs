@@ -35,7 +35,7 @@ pub(super) fn run(desk: &Desk, args: &RunArgs) -> Result<u8, Failure> {
     let made = make(desk, &args.making, Begin::AtOnce, terminal)?;
     // From here on what is sent to us is meant for it.
     let done = Signals::hold().map_err(failed).and_then(|signals| {
-        birth::release(&made.born, &made.plan.hooks, &desk.log)?;
+        birth::release(&made.born, &made.plan, &desk.log)?;
         if args.detach { Ok(()) } else { attend(&made, &signals).map_err(failed) }
     });
     match done {

@@ -5,7 +5,10 @@
 
 use super::{Desk, failed};
 use crate::id::ContainerId;
-use crate::{Failure, Result, birth};
+use crate::plan::filter;
+use crate::plan::hooks::HooksPlan;
+use crate::seccomp::Arch;
+use crate::{Error, Failure, Result, birth};
 
 /// Execute the process of a created container
 #[derive(Debug, clap::Args)]
@@ -19,6 +22,10 @@ pub(super) fn start(desk: &Desk, args: &StartArgs) -> Result<u8, Failure> {
     // One at a time: the second one hears that it has been started, and not silence.
     let (place, _lock) = desk.home().and_then(|home| home.hold(&args.id)).map_err(failed)?;
     let record = desk.record(&place, &args.id).map_err(failed)?;
-    let hooks = desk.hooks(&place).map_err(failed)?;
-    birth::start(&place, &record, &hooks, &desk.log).map(|()| 0)
+    let config = desk.config(&place).map_err(failed)?;
+    let hooks = HooksPlan::of(&config.hooks)
+        .map_err(|fault| failed(Error::refused(format!("config.json: {fault}"))))?;
+    let native = Arch::native().map_err(failed)?;
+    let (_, agent) = filter(config.linux.seccomp.as_ref(), native).map_err(failed)?;
+    birth::start(&place, &record, (&hooks, agent.as_ref()), &desk.log).map(|()| 0)
 }

@@ -181,18 +181,15 @@ names! {
 }
 
 impl Seccomp {
-    /// Does any rule ask the agent?
+    /// Is the agent asked about any call?
     pub fn notifies(&self) -> bool {
-        self.syscalls.iter().any(|rule| rule.action == Action::Notify)
+        self.default_action == Action::Notify
+            || self.syscalls.iter().any(|rule| rule.action == Action::Notify)
     }
 
     /// Everything that is wrong in the profile, which is at `at`.
     pub fn check(&self, at: &At<'_>, findings: &mut Findings) {
         check_errno(self.default_action, self.default_errno_ret, &at.key("defaultErrnoRet"), findings);
-        if self.default_action == Action::Notify {
-            let what = "SCMP_ACT_NOTIFY cannot be the default: the calls that hand the listener over would wait for it";
-            findings.refuse(&at.key("defaultAction"), what, "seccomp_unotify(2)");
-        }
         self.check_listener(at, findings);
         let rules = at.key("syscalls");
         for (index, rule) in self.syscalls.iter().enumerate() {
@@ -206,12 +203,16 @@ impl Seccomp {
             findings.refuse(&at.key("listenerMetadata"), "must not be set without listenerPath", SOURCE);
         }
         if self.notifies() && !is_set(&self.listener_path) {
-            let what = "missing: a rule says SCMP_ACT_NOTIFY, and nobody would answer";
+            let what = "missing: SCMP_ACT_NOTIFY is said, and nobody would answer";
+            findings.refuse(&at.key("listenerPath"), what, SOURCE);
+        }
+        if self.notifies() && self.listener_path.as_ref().is_some_and(|path| is_relative(path)) {
+            let what = "must be absolute: `start` and `exec` are called elsewhere";
             findings.refuse(&at.key("listenerPath"), what, SOURCE);
         }
         for (index, flag) in self.flags.iter().enumerate() {
             if *flag == Flag::WaitKillableRecv && !self.notifies() {
-                let what = format!("{flag} is for a listener, and no rule says SCMP_ACT_NOTIFY");
+                let what = format!("{flag} is for a listener, and nothing says SCMP_ACT_NOTIFY");
                 findings.refuse(&at.key("flags").index(index), what, "seccomp(2)");
             }
         }
@@ -228,12 +229,6 @@ impl Rule {
             if name.is_empty() {
                 findings.refuse(&names.index(index), "\"\" is no name of a system call", SOURCE);
             }
-            // With this call the container's init reports that the filter is in force.
-            if name == "write" && self.action == Action::Notify {
-                let what =
-                    "\"write\" cannot be SCMP_ACT_NOTIFY: it hands the listener over, and would wait for it";
-                findings.refuse(&names.index(index), what, "seccomp_unotify(2)");
-            }
         }
         check_errno(self.action, self.errno_ret, &at.key("errnoRet"), findings);
         let args = at.key("args");
@@ -244,6 +239,10 @@ impl Rule {
             }
         }
     }
+}
+
+fn is_relative(path: &str) -> bool {
+    !path.is_empty() && !path.starts_with('/')
 }
 
 /// An errno is for the actions that have one, and is one.

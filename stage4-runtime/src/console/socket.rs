@@ -13,17 +13,39 @@ use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// The caller's socket (`--console-socket`), connected.
+/// Who listens at a socket, for the words of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Who wants the terminal: `--console-socket`.
+    Console,
+    /// Who answers for system calls: `linux.seccomp.listenerPath`.
+    Agent,
+}
+
+impl Peer {
+    fn name(self) -> &'static str {
+        match self {
+            Peer::Console => "--console-socket",
+            Peer::Agent => "linux.seccomp.listenerPath",
+        }
+    }
+}
+
+/// The peer's socket, connected.
 ///
 /// A socket's path has at most 107 bytes (unix(7)); through its directory's descriptor it is short.
-pub fn connect_to(path: &Path) -> Result<OwnedFd> {
+pub fn connect_to(path: &Path, peer: Peer) -> Result<OwnedFd> {
     let failed = |errno| {
-        Error::call(format!("connect({path:?})"), errno).with_hint(
-            "--console-socket: whoever wants the terminal listens there before the container is made",
-        )
+        let hint = match peer {
+            Peer::Console => "whoever wants the terminal listens there before the container is made",
+            Peer::Agent => {
+                "the agent that answers SCMP_ACT_NOTIFY listens there before the process is started"
+            }
+        };
+        Error::call(format!("connect({path:?})"), errno).with_hint(format!("{}: {hint}", peer.name()))
     };
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(Error::refused(format!("--console-socket: {path:?} is no path of a socket")));
+        return Err(Error::refused(format!("{}: {path:?} is no path of a socket", peer.name())));
     };
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let directory = open(directory, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
@@ -36,15 +58,15 @@ pub fn connect_to(path: &Path) -> Result<OwnedFd> {
     Ok(connection)
 }
 
-/// Sends `descriptor` under the name `name`.
-pub fn send(socket: BorrowedFd<'_>, descriptor: BorrowedFd<'_>, name: &str) -> Result<()> {
-    let (descriptors, text) = ([descriptor.as_raw_fd()], [IoSlice::new(name.as_bytes())]);
+/// Sends `descriptor`, and what is to be known of it: the name of a terminal, the state of a process.
+pub fn send(socket: BorrowedFd<'_>, descriptor: BorrowedFd<'_>, words: &str, peer: Peer) -> Result<()> {
+    let (descriptors, text) = ([descriptor.as_raw_fd()], [IoSlice::new(words.as_bytes())]);
     let rights = [ControlMessage::ScmRights(&descriptors)];
     match sendmsg::<()>(socket.as_raw_fd(), &text, &rights, MsgFlags::MSG_NOSIGNAL, None) {
-        Ok(length) if length == name.len() => Ok(()),
-        Ok(_) => Err(Error::refused("sendmsg(console socket, SCM_RIGHTS): only a part was taken")),
-        Err(errno) => Err(Error::call("sendmsg(console socket, SCM_RIGHTS)", errno)
-            .with_hint("whoever listened at --console-socket has gone")),
+        Ok(length) if length == words.len() => Ok(()),
+        Ok(_) => Err(Error::refused("sendmsg(<socket>, SCM_RIGHTS): only a part was taken")),
+        Err(errno) => Err(Error::call("sendmsg(<socket>, SCM_RIGHTS)", errno)
+            .with_hint(format!("whoever listened at {} has gone", peer.name()))),
     }
 }
 

@@ -147,7 +147,22 @@ pub(super) fn filtered(story: &mut Story<'_>) {
         program.instructions.len()
     );
     let why = filter::refusals(program, story.scene.native);
-    story.tell("linux.seccomp", vec![call], None, &why);
+    let Some(agent) = &story.plan.agent else {
+        return story.tell("linux.seccomp", vec![call], None, &why);
+    };
+    let messenger =
+        "clone3({flags=CLONE_PIDFD|CLONE_FILES, pidfd=…, exit_signal=SIGCHLD, stack=NULL, stack_size=0}, 88)";
+    let dies = perhaps("prctl(PR_SET_PDEATHSIG, SIGKILL)".to_owned());
+    story.tell("linux.seccomp", vec![messenger.to_owned(), dies, call], None, &why);
+    let name = agent.path.file_name().unwrap_or_default();
+    let calls = vec![
+        "sendmsg(<line>, {…cmsg_type=SCM_RIGHTS…}, MSG_NOSIGNAL)".to_owned(),
+        format!("connect(…, {{sa_family=AF_UNIX, sun_path=\"/proc/self/fd/…/{}\"}}, …)", name.display()),
+        "sendmsg(<agent>, {…cmsg_type=SCM_RIGHTS…}, MSG_NOSIGNAL)".to_owned(),
+    ];
+    let why =
+        "a messenger, whom the filter does not bind, gives its listener to the parent, and that to the agent";
+    story.tell("linux.seccomp.listenerPath", calls, None, why);
 }
 
 /// By its user's rights, while there still is somebody to tell.

@@ -9,7 +9,7 @@ use super::{Story, entry, group, process};
 pub(super) fn started(story: &mut Story<'_>) {
     let calls = vec![
         "sendto(<line>, \"d\", 1, MSG_NOSIGNAL, NULL, 0)".to_owned(),
-        "recvfrom(<line>, \"g…\"…, …)".to_owned(),
+        "recvmsg(<line>, {…iov_base=\"g…}, MSG_CMSG_CLOEXEC)".to_owned(),
     ];
     let why = "created: `run` goes on at once, after `create` it waits here until `start` rings";
     story.tell_always(calls, Some(format!("stage4-runtime start {}", story.plan.id)), why);

@@ -3,7 +3,11 @@
 //! `struct sock_filter`, linux/filter.h; bpf(4) of the BSDs, 1992. Book: "System calls under a filter" (`seccomp`).
 //! Invariant: plain data; what is here is what the kernel gets.
 
+use super::Arch;
+use super::interpret::{Call, interpret};
+use super::syscalls::Syscall;
 use super::verdict::Verdict;
+use crate::sys::seccomp::NEW_LISTENER;
 use std::fmt;
 
 /// An instruction of the classic BPF machine: one accumulator, jumps forwards only.
@@ -53,6 +57,17 @@ pub struct Program {
 }
 
 impl Program {
+    /// Does it ask an agent about any call?
+    pub fn listens(&self) -> bool {
+        self.flags & NEW_LISTENER != 0
+    }
+
+    /// What becomes of the call of this name, with arguments of 0; none: the machine has no such call.
+    pub fn verdict(&self, name: &str, arch: Arch) -> Option<Verdict> {
+        let number = Syscall::named(name)?.number(arch)?;
+        interpret(&self.instructions, &Call { number, arch: arch.audit(), ..Call::default() })
+    }
+
     /// What its author would like to know; each a sentence for the log.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let unknown = self.unknown.iter();

@@ -51,6 +51,11 @@ impl Verdict {
         self.action() == ERRNO
     }
 
+    /// Is the call made, or left to an agent?
+    pub fn lets_through(self) -> bool {
+        matches!(self.action(), ALLOW | LOG | NOTIFY)
+    }
+
     /// The action alone, as the kernel numbers it.
     pub fn action(self) -> u32 {
         self.0 & ACTION

@@ -28,3 +28,9 @@ fn close(from: RawFd, to: RawFd) -> nix::Result<()> {
     let answer = unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) };
     Errno::result(answer).map(drop)
 }
+
+/// Is there a descriptor of this number?
+pub fn is_open(number: RawFd) -> bool {
+    // SAFETY: takes numbers only, and changes nothing.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}

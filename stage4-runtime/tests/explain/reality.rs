@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use stage1_chroot::rootfs::Rootfs;
 use stage4_runtime::config::spec;
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
@@ -257,6 +258,32 @@ fn explain_tells_of_namespaces_that_are_joined() {
         }
     }
     compare(&config, None);
+}
+
+/// An agent that takes its listener and says nothing: nobody asks it anything.
+#[test]
+fn explain_tells_of_an_agent() {
+    if !can() {
+        return;
+    }
+    let directory = tempfile::Builder::new().prefix("stage4-test-").tempdir().unwrap();
+    let path = directory.path().join("agent");
+    let agent = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    for confined in [true, false] {
+        let mut config = default(serde_json::to_value(spec::default()).unwrap());
+        config["process"]["noNewPrivileges"] = json!(confined);
+        config["linux"]["seccomp"] = json!({
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "listenerPath": path,
+            "syscalls": [{ "names": ["keyctl"], "action": "SCMP_ACT_NOTIFY" }]
+        });
+        std::thread::scope(|scope| {
+            let taken =
+                scope.spawn(|| stage4_runtime::console::socket::receive(agent.accept().unwrap().0.as_fd()));
+            compare(&config, None);
+            taken.join().unwrap().unwrap();
+        });
+    }
 }
 
 #[test]

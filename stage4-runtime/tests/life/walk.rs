@@ -202,6 +202,14 @@ fn pause_stops_all_and_resume_lets_them_go_on() {
     let id = bench.idle(|_| ());
     bench.output(&["pause", &id]);
     bench.output(&["delete", "--force", &id]);
+
+    // More often than there is room in the queue of who waits for its start, and cannot look.
+    let id = bench.id();
+    bench.output(&["create", &id]);
+    bench.output(&["pause", &id]);
+    (0..40).for_each(|_| assert_eq!(bench.status(&id), "paused"));
+    bench.output(&["resume", &id]);
+    bench.output(&["delete", "--force", &id]);
     bench.nothing_is_left();
 }
 

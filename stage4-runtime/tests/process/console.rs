@@ -17,6 +17,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+const PEER: socket::Peer = socket::Peer::Console;
+
 pub const CLAIMS: &[Claim] = &[
     ("console_is_the_terminal_of_the_process", is_the_terminal),
     ("console_is_bound_by_descriptor_and_follows_no_link", follows_no_link),
@@ -154,7 +156,7 @@ fn needs_a_devpts() {
 fn brings_one() {
     let (ours, theirs) = pair();
     let pty = openpty(None, None).unwrap();
-    socket::send(theirs.as_fd(), pty.master.as_fd(), "/dev/ptmx").unwrap();
+    socket::send(theirs.as_fd(), pty.master.as_fd(), "/dev/ptmx", PEER).unwrap();
     let (received, name) = socket::receive(ours.as_fd()).unwrap();
     assert_eq!(fstat(&received).unwrap().st_rdev, fstat(&pty.master).unwrap().st_rdev);
     assert_eq!(name, "/dev/ptmx");
@@ -170,14 +172,14 @@ fn long_path() {
     let long = top.path().join("x".repeat(120));
     fs::create_dir(&long).unwrap();
     let path = long.join("socket");
-    let error = socket::connect_to(&path).unwrap_err();
+    let error = socket::connect_to(&path, PEER).unwrap_err();
     assert!(error.hint().unwrap_or_default().contains("--console-socket"), "{error}");
     // Bound by a short name for the same directory.
     symlink(&long, top.path().join("s")).unwrap();
     let listener = std::os::unix::net::UnixListener::bind(top.path().join("s/socket")).unwrap();
-    let connection = socket::connect_to(&path).unwrap();
+    let connection = socket::connect_to(&path, PEER).unwrap();
     let (accepted, _) = listener.accept().unwrap();
     let pty = openpty(None, None).unwrap();
-    socket::send(connection.as_fd(), pty.master.as_fd(), "/dev/ptmx").unwrap();
+    socket::send(connection.as_fd(), pty.master.as_fd(), "/dev/ptmx", PEER).unwrap();
     assert!(socket::receive(accepted.as_fd()).is_ok());
 }

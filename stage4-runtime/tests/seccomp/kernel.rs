@@ -5,7 +5,7 @@
 
 use super::chance::Chance;
 use super::profiles::{USUAL, profile};
-use super::sys::{Child, Shared, answer, receive, syscall};
+use super::sys::{Answer, Child, Shared, answer, receive, syscall};
 use nix::errno::Errno;
 use stage4_runtime::config::seccomp::{Action, Flag, Seccomp};
 use stage4_runtime::seccomp::install::{known_actions, known_flags};
@@ -142,7 +142,7 @@ fn seccomp_listener_decides_for_the_container() {
         let asked = receive(listener.as_fd());
         assert_eq!((asked.number as u32, asked.arch), (number("getppid"), Arch::native().unwrap().audit()));
         assert_eq!((asked.args[0], asked.args[5], asked.pid as i32), (7, 1 << 40, child.0));
-        answer(listener.as_fd(), &asked, 4242);
+        answer(listener.as_fd(), &asked, Answer::Return(4242));
         assert_eq!(child.end(), 0);
         assert_eq!(shared.get(1), 4242);
     }

@@ -261,9 +261,9 @@ fn seccomp_faults_name_path_value_and_rule() {
             "6: a system call has the arguments 0 to 5",
         ),
         (
-            r#""syscalls": [{"names": ["write"], "action": "SCMP_ACT_NOTIFY"}], "listenerPath": "/run/a""#,
-            "linux.seccomp.syscalls[0].names[0]",
-            "cannot be SCMP_ACT_NOTIFY",
+            r#""syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}], "listenerPath": "run/a""#,
+            "linux.seccomp.listenerPath",
+            "must be absolute",
         ),
         (
             r#""syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}]"#,
@@ -274,7 +274,7 @@ fn seccomp_faults_name_path_value_and_rule() {
         (
             r#""flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]"#,
             "linux.seccomp.flags[1]",
-            "no rule says SCMP_ACT_NOTIFY",
+            "nothing says SCMP_ACT_NOTIFY",
         ),
     ];
     for (json, path, what) in cases {
@@ -293,7 +293,7 @@ fn seccomp_faults_name_path_value_and_rule() {
     default.check(&At::Top.key("linux").key("seccomp"), &mut findings);
     profile(r#"{"defaultAction": "SCMP_ACT_NOTIFY"}"#).check(&At::Top, &mut findings);
     let paths: Vec<&str> = findings.faults.iter().map(|fault| fault.path.as_str()).collect();
-    assert_eq!(paths, ["linux.seccomp.defaultErrnoRet", "defaultAction"]);
+    assert_eq!(paths, ["linux.seccomp.defaultErrnoRet", "listenerPath"]);
     let mut findings = Findings::default();
     profile(USUAL).check(&At::Top, &mut findings);
     assert!(findings.faults.is_empty());

@@ -3,6 +3,7 @@
 //! fork(2), syscall(2), mmap(2), pidfd_getfd(2), seccomp_unotify(2). Book: "System calls under a filter" (`seccomp`).
 //! Invariant: a child never returns into the test; all it does is system calls and writing to memory it shares.
 #![allow(unsafe_code, reason = "this is the room for it")]
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -144,15 +145,53 @@ nix::ioctl_readwrite!(send_response, b'!', 1, Response);
 
 /// Waits for a call that asks the agent.
 pub fn receive(listener: BorrowedFd<'_>) -> Notification {
-    let mut notification = Notification::default();
-    // SAFETY: a structure of the kernel's layout, all zeroes as it demands.
-    unsafe { receive_notification(listener.as_raw_fd(), &raw mut notification) }.unwrap();
-    notification
+    next(listener).unwrap()
 }
 
-/// Lets the call return `value`.
-pub fn answer(listener: BorrowedFd<'_>, notification: &Notification, value: i64) {
-    let mut response = Response { id: notification.id, value, error: 0, flags: 0 };
-    // SAFETY: as above.
-    unsafe { send_response(listener.as_raw_fd(), &raw mut response) }.unwrap();
+/// The same; none: nobody is left who could ask, or whoever asked has gone.
+pub fn next(listener: BorrowedFd<'_>) -> Option<Notification> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    loop {
+        let mut news = [PollFd::new(listener, PollFlags::POLLIN)];
+        poll(&mut news, PollTimeout::NONE).unwrap();
+        // POLLHUP: the last process with the filter has ended.
+        if !news[0].revents().unwrap().contains(PollFlags::POLLIN) {
+            return None;
+        }
+        let mut notification = Notification::default();
+        // SAFETY: a structure of the kernel's layout, all zeroes as it demands.
+        match unsafe { receive_notification(listener.as_raw_fd(), &raw mut notification) } {
+            Ok(_) => return Some(notification),
+            Err(Errno::ENOENT | Errno::EINTR) => (),
+            Err(errno) => panic!("SECCOMP_IOCTL_NOTIF_RECV: {errno}"),
+        }
+    }
+}
+
+/// What an agent says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The call returns this.
+    Return(i64),
+    /// The call fails so.
+    Fail(Errno),
+    /// The kernel does it.
+    Continue,
+}
+
+/// Ends the waiting of a call.
+pub fn answer(listener: BorrowedFd<'_>, notification: &Notification, answer: Answer) {
+    /// `SECCOMP_USER_NOTIF_FLAG_CONTINUE`
+    const CONTINUE: u32 = 1;
+    let (value, error, flags) = match answer {
+        Answer::Return(value) => (value, 0, 0),
+        Answer::Fail(errno) => (0, -(errno as i32), 0),
+        Answer::Continue => (0, 0, CONTINUE),
+    };
+    let mut response = Response { id: notification.id, value, error, flags };
+    // SAFETY: as above. That the caller has gone meanwhile is his affair.
+    match unsafe { send_response(listener.as_raw_fd(), &raw mut response) } {
+        Ok(_) | Err(Errno::ENOENT) => (),
+        Err(errno) => panic!("SECCOMP_IOCTL_NOTIF_SEND: {errno}"),
+    }
 }
