@@ -5,6 +5,7 @@
 //! until it is released, ends when its parent does.
 //!
 //! ```text
+// ANCHOR: birth-drawing
 //! parent                                    init
 //!   write down what will be made
 //!   make the group, set its limits
@@ -22,6 +23,7 @@
 //!   "go" ─────────────────────────────────▶ on its own from here on
 //! start ─── rings, "go" ──────────────────▶ hooks startContainer
 //!   hooks poststart ◀── silence, or why not execve
+// ANCHOR_END: birth-drawing
 //! ```
 
 use crate::conversation::{Doorbell, Line, Word, failed};
@@ -88,6 +90,7 @@ pub struct Born {
     pub record: Record,
 }
 
+// ANCHOR: birth
 /// The parent's side: from the intent to a container that is created.
 ///
 /// # Errors
@@ -110,7 +113,9 @@ pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, F
         }
     }
 }
+// ANCHOR_END: birth
 
+// ANCHOR: birth-raise
 /// From newborn to created; the order is the drawing's.
 fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Line) -> Result<(), Failure> {
     let plan = order.plan;
@@ -141,7 +146,9 @@ fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Lin
         Begin::AtOnce => Ok(()),
     }
 }
+// ANCHOR_END: birth-raise
 
+// ANCHOR: life-cycle
 /// Of `start`: rings where init waits, and hears how it went.
 ///
 /// # Errors
@@ -170,6 +177,7 @@ pub fn start(
     tell_of_start(record, plan, log);
     Ok(())
 }
+// ANCHOR_END: life-cycle
 
 /// Of `run`: the same for a container that begins at once.
 ///

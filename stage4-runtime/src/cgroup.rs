@@ -16,6 +16,7 @@ pub fn paths(layout: &Layout, plan: &Cgroup) -> Vec<PathBuf> {
     Group::paths(layout, plan.base, &plan.name)
 }
 
+// ANCHOR: resources
 /// Makes the group and sets its limits. None: nothing is asked of a group, and none can be had.
 ///
 /// # Errors
@@ -32,6 +33,7 @@ pub fn make(layout: &Layout, plan: &Cgroup) -> Result<Option<Group>> {
         Err(error) => Err(error),
     }
 }
+// ANCHOR_END: resources
 
 /// Is there something that only a group can do? An engine that names the path means to find the group there.
 fn is_required(plan: &Cgroup) -> bool {
@@ -42,6 +44,7 @@ fn limit(group: &Group, plan: &Cgroup) -> Result<()> {
     plan.resources.as_ref().map_or(Ok(()), |resources| update(group, resources))
 }
 
+// ANCHOR: resources-update
 /// Sets the limits that `resources` has; of the others nothing is changed.
 ///
 /// # Errors
@@ -51,6 +54,7 @@ pub fn update(group: &Group, resources: &crate::config::Resources) -> Result<()>
     let settings = cgroup::settings(resources, version, group.unified().is_some())?;
     group.write(&settings)
 }
+// ANCHOR_END: resources-update
 
 /// From now on the rules for devices hold. Later than the limits: init makes and binds nodes itself.
 ///
