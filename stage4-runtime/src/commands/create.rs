@@ -88,12 +88,13 @@ pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) ->
     let mut warnings = checked.warnings;
     let way = if args.no_pivot { Way::Chroot } else { Way::Pivot };
     let facts = facts(&checked.config.linux).map_err(failed)?;
-    let plan =
+    let mut plan =
         Plan::of(&checked.config, &args.id, bundle.path(), way, facts, &mut warnings).map_err(failed)?;
     warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("config.json: {warning}")));
     let (console, terminal) =
         terminal_goes_to(plan.process.terminal, args.console_socket.as_deref(), whose).map_err(failed)?;
     let layout = cgroup::layout().map_err(failed)?;
+    plan.cgroup = cgroup::settled(&layout, plan.cgroup);
     let groups = cgroup::paths(&layout, &plan.cgroup);
     traces::check(&groups).map_err(failed)?;
 
@@ -149,7 +150,7 @@ pub(super) fn facts(linux: &crate::config::Linux) -> Result<Facts> {
     Ok(Facts {
         grantable: capabilities::grantable(new_users)?,
         native: Arch::native()?,
-        within: !is_initial_user_namespace(),
+        within: !is_initial_user_namespace() || !geteuid().is_root(),
     })
 }
 
