@@ -14,7 +14,7 @@ use crate::plan::root::Way;
 use crate::plan::{Facts, Plan};
 use crate::seccomp::Arch;
 use crate::state::{Home, Record, Traces, traces};
-use crate::{Error, Failure, Result, capabilities, cgroup, console, death, exec, moment};
+use crate::{Error, Failure, Result, capabilities, cgroup, console, death, exec, moment, own_executable};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::geteuid;
 use stage1_chroot::descriptors::check_preserved;
@@ -81,6 +81,7 @@ pub(super) struct Made {
 
 /// From the command line to a container that is created.
 pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) -> Result<Made, Failure> {
+    own_executable::protect().map_err(failed)?;
     let listeners = exec::listeners();
     check_preserved(listeners + args.preserve_fds).map_err(failed)?;
     let bundle = Bundle::open(&args.bundle).map_err(failed)?;
