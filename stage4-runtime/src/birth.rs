@@ -5,6 +5,7 @@
 //! until it is released, ends when its parent does.
 //!
 //! ```text
+// ANCHOR: birth-drawing
 //! parent                                    init
 //!   write down what will be made
 //!   make the group, set its limits
@@ -22,6 +23,7 @@
 //!   "go" ─────────────────────────────────▶ on its own from here on
 //! start ─── rings, "go" ──────────────────▶ hooks startContainer
 //!   hooks poststart ◀── silence, or why not execve
+// ANCHOR_END: birth-drawing
 //! ```
 
 use crate::conversation::{Doorbell, Line, Word, failed};
@@ -88,6 +90,7 @@ pub struct Born {
     pub record: Record,
 }
 
+// ANCHOR: birth
 /// The parent's side: from the intent to a container that is created.
 ///
 /// # Errors
@@ -109,6 +112,7 @@ pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, F
         }
     }
 }
+// ANCHOR_END: birth
 
 /// Written down before it is made, so that it is found and removed whatever happens; but never one of somebody else's.
 fn make_group(order: &Order<'_>) -> Result<Option<Group>> {
@@ -124,6 +128,7 @@ fn make_group(order: &Order<'_>) -> Result<Option<Group>> {
     Ok(group)
 }
 
+// ANCHOR: birth-raise
 /// From newborn to created; the order is the drawing's.
 fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Line) -> Result<(), Failure> {
     let plan = order.plan;
@@ -154,7 +159,9 @@ fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Lin
         Begin::AtOnce => Ok(()),
     }
 }
+// ANCHOR_END: birth-raise
 
+// ANCHOR: life-cycle
 /// Of `start`: rings where init waits, and hears how it went.
 ///
 /// # Errors
@@ -183,6 +190,7 @@ pub fn start(
     tell_of_start(record, plan, log);
     Ok(())
 }
+// ANCHOR_END: life-cycle
 
 /// Of `run`: the same for a container that begins at once.
 ///

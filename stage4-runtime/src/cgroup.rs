@@ -39,6 +39,7 @@ pub fn require_free(layout: &Layout, paths: &[PathBuf]) -> Result<()> {
     }
 }
 
+// ANCHOR: resources
 /// Makes the group. None: nothing is asked of a group, and none can be had.
 ///
 /// # Errors
@@ -55,6 +56,7 @@ pub fn make(layout: &Layout, plan: &Cgroup) -> Result<Option<Group>> {
         Err(error) => Err(error),
     }
 }
+// ANCHOR_END: resources
 
 /// Is there something that only a group can do? An engine that names the path means to find the group there.
 fn is_required(plan: &Cgroup) -> bool {
@@ -79,6 +81,7 @@ fn write(group: &Group, resources: &Resources) -> Result<()> {
     group.cpuset_is_as_asked(list(|cpu| &cpu.cpus), list(|cpu| &cpu.mems))
 }
 
+// ANCHOR: resources-update
 /// Sets the limits that `resources` has; of the others nothing is changed.
 ///
 /// # Errors
@@ -94,6 +97,7 @@ pub fn update(group: &Group, resources: &Resources) -> Result<()> {
     }
     write(group, &resources)
 }
+// ANCHOR_END: resources-update
 
 /// Version 1 limits the sum of memory and swap, and the sum has no less than the memory: without a limit of memory it
 /// has none either.
@@ -136,7 +140,6 @@ fn with_its_quota(group: &Group, cpu: &mut Cpu) -> Result<()> {
     };
     place.directory.write(file, "0")
 }
-
 /// From now on the rules for devices hold. Later than the limits: init makes and binds nodes itself.
 ///
 /// In a user namespace there are none: nodes made there cannot be opened, and those that are bound have owners.

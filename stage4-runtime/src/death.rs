@@ -112,6 +112,7 @@ pub fn delete(home: &Home, id: &ContainerId, force: bool, log: &Log) -> Result<(
     home.forget(id, &place)
 }
 
+// ANCHOR: death
 /// Ends and removes all that is written down; used, too, by a creation that has failed.
 ///
 /// # Errors
@@ -124,6 +125,7 @@ pub fn erase(place: &Place, layout: &Layout) -> Result<()> {
     init.map_or(Ok(()), end)?;
     group.as_ref().map_or(Ok(0), |group| group.delete(PATIENCE)).map(drop)
 }
+// ANCHOR_END: death
 
 fn require_stopped(place: &Place, record: Option<&Record>, id: &ContainerId) -> Result<()> {
     let Some(record) = record else {

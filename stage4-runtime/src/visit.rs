@@ -105,6 +105,7 @@ fn live(visit: Visit<'_>, proc: &Procfs, line: &Line) -> u8 {
     line.say(&Word::Failed(failure)).map_or(1, |()| status)
 }
 
+// ANCHOR: exec
 fn go_in(mut visit: Visit<'_>, proc: &Procfs, line: &Line) -> Result<Infallible, Failure> {
     let files = arrive(&mut visit, proc).map_err(failed)?;
     join_all(&visit.inside.then).map_err(failed)?;
@@ -128,6 +129,7 @@ fn go_in(mut visit: Visit<'_>, proc: &Procfs, line: &Line) -> Result<Infallible,
     };
     leave(visit.process, means, || Ok(()))
 }
+// ANCHOR_END: exec
 
 /// Still in the host's mounts, and as whoever has called us.
 fn arrive(visit: &mut Visit<'_>, proc: &Procfs) -> Result<OwnFiles> {

@@ -13,6 +13,7 @@ use stage2_namespaces::nsfs::Namespace;
 use stage2_namespaces::{Kind, Kinds};
 use std::cell::Cell;
 
+// ANCHOR: pod
 /// Gives birth in `joined` and in new namespaces of the kinds `born`; what the joiner does `before` it joins them, its
 /// child inherits.
 ///
@@ -48,6 +49,7 @@ pub fn bear(
         _ => Err(failed(Error::refused("the process that joins namespaces has ended without a word"))),
     }
 }
+// ANCHOR_END: pod
 
 /// Whatever the present rights reach, then the user namespace, then the rest by the rights that it gives: the
 /// namespaces of a pod may belong to the host or to the pod's own user namespace.
