@@ -125,14 +125,14 @@ impl Group {
         })?;
         match place.hierarchy.version {
             Version::V1 => {
-                let write = |file, value: &str| place.directory.write(file, value).map_err(explained);
                 // `a` takes everything away or gives it, and then the list is what it is.
                 let (all, each, rules) = match policy {
                     Policy::Only(rules) => ("devices.deny", "devices.allow", rules),
                     Policy::AllBut(rules) => ("devices.allow", "devices.deny", rules),
                 };
-                write(all, "a")?;
-                rules.iter().try_for_each(|rule| write(each, &rule.to_string()))
+                place.directory.write(all, "a").map_err(explained)?;
+                let lines: Vec<_> = rules.iter().map(Rule::to_string).collect();
+                place.directory.write_each(each, &lines).map_err(explained)
             }
             Version::V2 => self.attach_device_program(policy),
         }

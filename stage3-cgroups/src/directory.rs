@@ -128,9 +128,18 @@ impl Directory {
     // ANCHOR: files
     /// Writes `value` into one of its files, in one call: the kernel takes each write as a whole request.
     pub fn write(&self, file: &str, value: &str) -> Result<()> {
-        let failed = |errno| Error::call(format!("write({:?}, {value:?})", self.path.join(file)), errno);
-        let fd = self.file(file, OFlag::O_WRONLY).map_err(failed)?;
-        write(&fd, value.as_bytes()).map(drop).map_err(failed)
+        self.write_each(file, &[value])
+    }
+
+    /// Writes values into one of its files, one call each, by one descriptor.
+    pub fn write_each(&self, file: &str, values: &[impl AsRef<str>]) -> Result<()> {
+        let failed =
+            |value: &str, errno| Error::call(format!("write({:?}, {value:?})", self.path.join(file)), errno);
+        let Some(first) = values.first() else { return Ok(()) };
+        let fd = self.file(file, OFlag::O_WRONLY).map_err(|errno| failed(first.as_ref(), errno))?;
+        values.iter().map(AsRef::as_ref).try_for_each(|value: &str| {
+            write(&fd, value.as_bytes()).map(drop).map_err(|errno| failed(value, errno))
+        })
     }
 
     /// Does the group still exist? One that was made anew by the same name is another.

@@ -79,6 +79,23 @@ fn walk(root: BorrowedFd<'_>, path: &Path, flags: OFlag, resolve: ResolveFlag) -
     Err(Errno::EAGAIN)
 }
 
+/// Makes the last name of `path` where the rest of it is there and has no link in it. None: it is not so simple.
+///
+/// What is new is where its name says, as with [`straight`].
+pub fn make_straight(root: BorrowedFd<'_>, path: &Path, node: Node) -> Result<Option<OwnedFd>> {
+    let Some(name) = path.file_name() else { return Ok(None) };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = match straight(root, parent, OFlag::O_PATH | OFlag::O_DIRECTORY) {
+        Err(Errno::ENOENT | Errno::ELOOP | Errno::ENOTDIR) => return Ok(None),
+        found => found.map_err(|errno| failed(parent, errno))?,
+    };
+    match make_in(directory, &[name.into()], node) {
+        // A link that leads nowhere, or somebody was quicker.
+        Err(Errno::EEXIST) => Ok(None),
+        made => made.map(Some).map_err(|errno| not_made(path, errno)),
+    }
+}
+
 /// Opens `path`, and makes what is missing of it.
 ///
 /// A link that leads to nothing is followed to where it leads inside the root: images have `/etc/resolv.conf` so.

@@ -8,14 +8,18 @@ use crate::sys::capability::{self as raw, Triple};
 use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::sys::prctl::set_keepcaps;
+use std::sync::OnceLock;
 
 /// Numbers of capabilities are bits of 64.
 const END: u8 = 64;
 
-/// Those that this kernel knows: it is asked for each, up to the first that it does not.
+/// Those that this kernel knows: it is asked for each, up to the first that it does not; and once, for it learns no more.
 pub fn known() -> u64 {
-    let known = (0..END).take_while(|number| raw::bounding_has(*number).is_ok());
-    known.fold(0, |bits, number| bits | 1 << number)
+    static KNOWN: OnceLock<u64> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        let known = (0..END).take_while(|number| raw::bounding_has(*number).is_ok());
+        known.fold(0, |bits, number| bits | 1 << number)
+    })
 }
 
 /// What can be given to a process in `new_users`, a new user namespace, or else in our own.

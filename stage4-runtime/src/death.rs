@@ -13,7 +13,7 @@ use crate::{Error, Result, cgroup, hooks};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use stage2_namespaces::birth::Child;
-use stage3_cgroups::{Group, Layout};
+use stage3_cgroups::Group;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -24,18 +24,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// The container has ended.
-pub fn kill(place: &Place, record: &Record, signal: i32, all: bool, layout: &Layout) -> Result<()> {
-    let group = cgroup::open(layout, &place.traces()?.groups)?;
+pub fn kill(place: &Place, record: &Record, signal: i32, all: bool) -> Result<()> {
+    let group = match all {
+        true => cgroup::open(&cgroup::layout()?, &place.traces()?.groups)?,
+        false => None,
+    };
     match (&group, record.init) {
-        // Whoever forks at this moment is met, too: by cgroup.kill, or while all are stopped.
-        (Some(group), _) if all && signal == libc::SIGKILL => drop(group.kill(PATIENCE)?),
-        (Some(group), _) if all => signal_all(group, signal)?,
+        (Some(group), _) => {
+            group.processes()?.into_iter().try_for_each(|pid| signal_member(group, pid, signal))?;
+        }
         (_, Some(init)) if signal_to(init, signal)? => (),
         _ => return Err(Error::refused("container not running").with_hint("its process has ended")),
     }
+    // What is frozen by version 1 does not even die.
+    let group = if signal == libc::SIGKILL { cgroup::freezer(&place.traces()?.groups)? } else { None };
     match group {
-        // What is frozen by version 1 does not even die.
-        Some(group) if signal == libc::SIGKILL && cgroup::is_frozen(&group)? => group.thaw(),
+        Some(group) if cgroup::is_frozen(&group)? => group.thaw(),
         _ => Ok(()),
     }
 }
@@ -57,15 +61,6 @@ fn hold(life: Life) -> Result<Option<Child>> {
         other => other?,
     };
     Ok(life.goes_on()?.then_some(held))
-}
-
-/// Stopped meanwhile, where it can be: nobody forks a child that would hear nothing.
-fn signal_all(group: &Group, signal: i32) -> Result<()> {
-    const MOMENT: Duration = Duration::from_millis(500);
-    let stopped = !cgroup::is_frozen(group)? && group.freeze(MOMENT).is_ok();
-    let told = group.processes()?.into_iter().try_for_each(|pid| signal_member(group, pid, signal));
-    let thawed = if stopped { group.thaw() } else { Ok(()) };
-    told.and(thawed)
 }
 
 fn signal_member(group: &Group, pid: i32, signal: i32) -> Result<()> {
@@ -93,7 +88,6 @@ pub fn delete(home: &Home, id: &ContainerId, force: bool, log: &Log) -> Result<(
         Err(_) if force && !home.has(id) => return Ok(()),
         other => other?,
     };
-    let layout = cgroup::layout()?;
     let record = match place.read() {
         Err(error) if force => {
             log.say(Level::Warning, &error.to_string());
@@ -104,7 +98,7 @@ pub fn delete(home: &Home, id: &ContainerId, force: bool, log: &Log) -> Result<(
     if !force {
         require_stopped(&place, record.as_ref(), id)?;
     }
-    erase(&place, &layout)?;
+    erase(&place)?;
     if let Some(record) = &record {
         record.rdt.as_ref().map_or(Ok(()), |membership| membership.leave())?;
         run_poststop(&place, record, log);
@@ -112,20 +106,22 @@ pub fn delete(home: &Home, id: &ContainerId, force: bool, log: &Log) -> Result<(
     home.forget(id, &place)
 }
 
-// ANCHOR: death
 /// Ends and removes all that is written down; used, too, by a creation that has failed.
 ///
 /// # Errors
 /// What is still there, and why.
-pub fn erase(place: &Place, layout: &Layout) -> Result<()> {
+pub fn erase(place: &Place) -> Result<()> {
     let Traces { groups, init } = place.traces()?;
-    let group = cgroup::open(layout, &groups)?;
+    // Nobody is in the group of a container that has ended, and then the kernel removes it at once.
+    if Group::remove_empty(&groups) {
+        return init.map_or(Ok(()), end);
+    }
+    let group = cgroup::open(&cgroup::layout()?, &groups)?;
     // The group first: it thaws whom it kills, and a frozen process does not end.
     group.as_ref().map_or(Ok(0), |group| group.kill(PATIENCE))?;
     init.map_or(Ok(()), end)?;
     group.as_ref().map_or(Ok(0), |group| group.delete(PATIENCE)).map(drop)
 }
-// ANCHOR_END: death
 
 fn require_stopped(place: &Place, record: Option<&Record>, id: &ContainerId) -> Result<()> {
     let Some(record) = record else {

@@ -191,7 +191,13 @@ fn target(root: &RootMount, mount: &Mount, node: impl FnOnce() -> Result<Node>) 
         return Err(Error::refused(format!("/{} in the image is a symbolic link", path.display()))
             .with_hint("/proc and /sys have to be directories"));
     }
-    let found = beneath::make(root.as_fd(), path, node()?)?;
+    let node = node()?;
+    if missing == Errno::ENOENT
+        && let Some(fd) = beneath::make_straight(root.as_fd(), path, node)?
+    {
+        return Ok(Found { fd, made: true });
+    }
+    let found = beneath::make(root.as_fd(), path, node)?;
     if plain {
         let fd = beneath::straight(root.as_fd(), path, OFlag::O_PATH)
             .map_err(|errno| Error::call(format!("openat2([root], {path:?}, RESOLVE_NO_SYMLINKS)"), errno))?;

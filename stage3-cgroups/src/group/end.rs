@@ -11,10 +11,12 @@ use crate::directory::Directory;
 use crate::sys::process::{pidfd_kill, pidfd_open};
 use crate::{Error, Result};
 use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -147,6 +149,19 @@ impl Group {
         }
     }
 
+    /// Removes the groups in the directories `paths`, as [`Group::paths`] gave them, where they are empty: the kernel is
+    /// asked once for each, and neither layout nor group is looked at. Are all of them gone?
+    ///
+    /// Where not, [`Group::kill`] and [`Group::delete`] take their time, and say why.
+    pub fn remove_empty(paths: &[PathBuf]) -> bool {
+        // Every one, also behind one that is held: what is gone need not be looked at again.
+        let gone = |path: &&PathBuf| {
+            let removed = unlinkat(AT_FDCWD, path.as_path(), UnlinkatFlags::RemoveDir);
+            matches!(removed, Ok(()) | Err(Errno::ENOENT))
+        };
+        paths.iter().filter(gone).count() == paths.len()
+    }
+
     fn remove_once(&self, removed: &mut usize, end: Instant) -> Result<()> {
         for place in &self.places {
             // Of each hierarchy its own: below the caller's groups the same name has many places.
@@ -218,6 +233,7 @@ impl Visit for Remove<'_> {
 }
 
 /// Writes down who is in the groups it comes by.
+#[derive(Default)]
 struct Collect(BTreeSet<i32>);
 
 impl Visit for Collect {
@@ -228,16 +244,13 @@ impl Visit for Collect {
 
 /// The processes of the group in these hierarchies, and of the groups inside it.
 pub(super) fn collect<'a>(places: impl IntoIterator<Item = &'a Place>) -> Result<BTreeSet<i32>> {
-    places.into_iter().try_fold(BTreeSet::new(), |pids, place| collect_from(&place.directory, pids))
-}
-
-/// Those of one directory, and of the groups inside it, beside `pids`.
-pub(super) fn collect_from(directory: &Directory, pids: BTreeSet<i32>) -> Result<BTreeSet<i32>> {
-    let mut all = Collect(pids);
-    collect_own(directory, &mut all.0)?;
-    let inside = or_none(directory.children())?.unwrap_or_default();
-    if !inside.is_empty() {
-        walk(directory, inside, Instant::now() + LONGEST, &mut all)?;
+    let mut all = Collect::default();
+    for place in places {
+        collect_own(&place.directory, &mut all.0)?;
+        let inside = or_none(place.directory.children())?.unwrap_or_default();
+        if !inside.is_empty() {
+            walk(&place.directory, inside, Instant::now() + LONGEST, &mut all)?;
+        }
     }
     Ok(all.0)
 }

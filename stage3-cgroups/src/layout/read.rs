@@ -7,7 +7,8 @@ use super::{Hierarchy, Layout, Version};
 use crate::{Error, Result};
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
 use stage2_namespaces::mountinfo;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 
 impl Layout {
     /// The layout as this process sees it.
@@ -49,7 +50,9 @@ fn offered(hierarchy: &Hierarchy) -> Result<Vec<String>> {
 }
 
 fn text(path: &str) -> Result<String> {
-    let bytes = fs::read(path).map_err(|e| {
+    // Files of /proc have no size to be asked for, and in small pieces they are many calls.
+    let mut bytes = Vec::with_capacity(16 * 1024);
+    File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| {
         Error::io(format!("open({path:?})"), &e).with_hint("needs /proc: mount -t proc proc /proc")
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -5,7 +5,7 @@
 
 use super::Desk;
 use crate::id::ContainerId;
-use crate::{Error, Result, cgroup, death};
+use crate::{Error, Result, death};
 use nix::sys::signal::Signal as Named;
 use std::str::FromStr;
 
@@ -29,7 +29,7 @@ pub(super) struct Signal(i32);
 
 pub(super) fn kill(desk: &Desk, args: &KillArgs) -> Result<u8> {
     let (place, record) = desk.container(&args.id)?;
-    death::kill(&place, &record, args.signal.0, args.all, &cgroup::layout()?).map(|()| 0)
+    death::kill(&place, &record, args.signal.0, args.all).map(|()| 0)
 }
 
 /// The first two real-time signals are the C library's own (nptl(7)); SIGRTMIN is what it leaves to programs.

@@ -70,11 +70,8 @@ fn removed(story: &mut Story<'_>) {
     }
     let killed = group::unified(&places)
         .map(|(_, path)| perhaps(format!("write(<{}/cgroup.kill>, \"1\", 1)", path.display())));
-    let remove = |path: &std::path::PathBuf| {
-        let (above, name) = (path.parent()?, path.file_name()?.to_string_lossy());
-        Some(format!("unlinkat(<{}>, {name:?}, AT_REMOVEDIR)", above.display()))
-    };
-    let removed = places.iter().filter_map(|(_, path)| remove(path));
+    let removed =
+        places.iter().map(|(_, path)| format!("unlinkat(AT_FDCWD, \"{}\", AT_REMOVEDIR)", path.display()));
     let calls = killed.into_iter().chain(removed).collect();
     story.tell_always(
         calls,

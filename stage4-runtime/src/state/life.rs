@@ -80,7 +80,6 @@ fn parse(text: &str) -> Option<(char, u64)> {
 
 impl Place {
     /// What the container does now; `frozen` is asked only where it can be.
-    // ANCHOR: status
     pub fn status(&self, record: &Record, frozen: impl FnOnce() -> Result<bool>) -> Result<Status> {
         let Some(init) = record.init else {
             return Ok(if self.is_locked() { Status::Creating } else { Status::Stopped });
@@ -92,7 +91,6 @@ impl Place {
             true => Ok(Status::Running),
         }
     }
-    // ANCHOR_END: status
 }
 
 #[cfg(test)]
