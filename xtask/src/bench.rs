@@ -4,31 +4,61 @@
 //! Invariant: the two of a pair run in turn, in one go, so that a machine that slows down slows both;
 //! medians and ratios are shown, never asserted.
 
+mod bundle;
+mod inside;
+mod measure;
+mod runtimes;
+
 use crate::{Error, Outcome, cargo, demo::Format, status};
-use clap::Args;
-use nix::sys::{
-    resource::{UsageWho, getrusage},
-    time::TimeValLike,
-};
+use clap::{Args, ValueEnum};
+use measure::{Cost, WARM_UP, cost, median};
 use observe::workspace::Programs;
+use runtimes::Case;
 use serde_json::{Value, json};
-use std::{
-    process::{Command, ExitCode, Stdio},
-    time::Instant,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 /// Measure our commands beside the host's own: medians of wall and CPU time, and their ratio.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench              every pair, 30 runs each\n  cargo xtask bench --runs 200   more runs, on a busy machine"
+    after_help = "Examples:\n  cargo xtask bench                           everything, 30 runs each\n  cargo xtask bench commands                  stages 1 to 3 beside the host's tools\n  cargo xtask bench runtimes --case run       stage 4 beside crun, runc and a floor\n  cargo xtask bench runtimes --also static=target/x86_64-unknown-linux-musl/release/stage4-runtime\n\nThe floor is a program in C that asks the kernel for the same container, and reads, decides and checks nothing.\nCPU time counts whatever the command has waited for; it is steadier than wall time where others work, too."
 )]
 pub(crate) struct BenchArguments {
+    /// What is measured [default: all]
+    #[arg(value_enum)]
+    part: Option<Part>,
+    /// Of stage 4 these cases only
+    #[arg(long, value_enum)]
+    case: Vec<Case>,
+    /// Another runtime beside ours: another build, another version
+    #[arg(long, value_name = "NAME=PROGRAM")]
+    also: Vec<String>,
+    /// Measure the build that is there, also one that is not optimised: to try it out
+    #[arg(long)]
+    any_build: bool,
+    /// In the sandbox: what was prepared there
+    #[arg(long, value_name = "DIR", hide = true)]
+    inside: Option<PathBuf>,
     /// How often each command is run, after three runs that are not counted
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(3..=10_000))]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     runs: u32,
     /// The form of the output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+/// The two halves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The commands of stages 1 to 3 beside the host's own
+    Commands,
+    /// The runtime of stage 4 beside crun and runc
+    Runtimes,
+}
+
+impl BenchArguments {
+    fn cases(&self) -> Vec<Case> {
+        if self.case.is_empty() { Case::value_variants().to_vec() } else { self.case.clone() }
+    }
 }
 
 /// Two ways to the same result: ours, and the host's.
@@ -77,18 +107,36 @@ const PAIRS: [Pair; 5] = [
     },
 ];
 
-/// Milliseconds of one run.
-#[derive(Clone, Copy)]
-struct Cost {
-    wall: f64,
-    cpu: f64,
-}
-
 /// `cargo xtask bench`
 pub(crate) fn bench(arguments: &BenchArguments) -> Outcome {
-    if cfg!(debug_assertions) {
-        return in_release(arguments);
+    if let Some(ground) = &arguments.inside {
+        print(&Value::from(runtimes::inside(arguments, ground)?).to_string())?;
+        return Ok(ExitCode::SUCCESS);
     }
+    if cfg!(debug_assertions) && !arguments.any_build {
+        return in_release();
+    }
+    let mut rows = Vec::new();
+    if arguments.part != Some(Part::Runtimes) {
+        rows.extend(commands(arguments)?);
+    }
+    let first = rows.len();
+    if arguments.part != Some(Part::Commands) {
+        rows.extend(runtimes::runtimes(arguments)?);
+    }
+    match arguments.format {
+        Format::Json => print(&format!("{:#}", Value::from(rows)))?,
+        Format::Text => {
+            let (commands, runtimes) = rows.split_at(first);
+            commands.iter().try_for_each(|row| print(&told(row)))?;
+            runtimes.iter().try_for_each(|row| print(&runtimes::told(row)))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Stages 1 to 3.
+fn commands(arguments: &BenchArguments) -> Result<Vec<Value>, Error> {
     let programs = Programs::build("stage3-cgroups")?;
     let ground = observe::scene::Scene::new("stage2", &programs)?;
     let mut rows = Vec::new();
@@ -98,65 +146,45 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Outcome {
             false => observe::skip::skip(pair.name, &format!("there is no {} here", pair.needs)),
         }
     }
-    match arguments.format {
-        Format::Json => print(&format!("{:#}", Value::from(rows)))?,
-        Format::Text => rows.iter().try_for_each(|row| print(&told(row)))?,
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(rows)
 }
 
-/// What a debug build takes is nobody's measure.
-fn in_release(arguments: &BenchArguments) -> Outcome {
-    let format = if arguments.format == Format::Json { "json" } else { "text" };
+/// What a debug build takes is nobody's measure: the same once more, by an optimised one.
+fn in_release() -> Outcome {
     let mut command = cargo::cargo("run");
-    command.args(["--release", "--quiet", "--package", "xtask", "--", "bench", "--format", format]);
-    let ok = cargo::run(command.args(["--runs", &arguments.runs.to_string()]))?;
+    command.args(["--release", "--quiet", "--package", "xtask", "--"]);
+    let ok = cargo::run(command.args(std::env::args_os().skip(1)))?;
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(status::FAILED) })
 }
 
 fn measure(pair: &Pair, runs: u32, ground: &observe::scene::Scene) -> Result<Value, Error> {
-    const WARM_UP: u32 = 3;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let errors = ground.directory().join("errors");
     for run in 0..runs + WARM_UP {
-        let costs = (cost(ground.shell(&fresh(pair.ours)))?, cost(ground.shell(&fresh(pair.theirs)))?);
+        let of = |line: &str| cost(ground.shell(&fresh(line)), &errors);
+        let costs = (of(pair.ours)?, of(pair.theirs)?);
         if run >= WARM_UP {
             ours.push(costs.0);
             theirs.push(costs.1);
         }
     }
-    let median = |costs: &[Cost], which: fn(&Cost) -> f64| {
-        let mut values: Vec<_> = costs.iter().map(which).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
     let [wall, cpu]: [fn(&Cost) -> f64; 2] = [|cost| cost.wall, |cost| cost.cpu];
-    let side = |run: &str, costs: &[Cost]| json!({ "run": run, "wall_ms": median(costs, wall), "cpu_ms": median(costs, cpu) });
+    let of = |costs: &[Cost], which: fn(&Cost) -> f64| median(costs.iter().map(which));
+    let side = |run: &str, costs: &[Cost]| {
+        let mut side = measure::medians(costs);
+        side["run"] = json!(run);
+        side
+    };
     Ok(json!({
         "name": pair.name, "runs": runs, "ours": side(pair.ours, &ours), "theirs": side(pair.theirs, &theirs),
-        "wall_ratio": median(&ours, wall) / median(&theirs, wall),
-        "cpu_ratio": median(&ours, cpu) / median(&theirs, cpu),
+        "wall_ratio": of(&ours, wall) / of(&theirs, wall),
+        "cpu_ratio": of(&ours, cpu) / of(&theirs, cpu),
     }))
 }
 
 /// Each run begins with nothing made; the shell and the removal weigh the same on both sides.
 fn fresh(line: &str) -> String {
     format!("rm -rf ours theirs; {line}")
-}
-
-fn cost(mut command: Command) -> Result<Cost, Error> {
-    let used = || -> Result<f64, Error> {
-        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(std::io::Error::from)?;
-        let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-        Ok(micros as f64 / 1000.0)
-    };
-    let (before, start) = (used()?, Instant::now());
-    let output = command.stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
-    let cost = Cost { wall: start.elapsed().as_secs_f64() * 1000.0, cpu: used()? - before };
-    if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(Error::Failed(format!("{command:?}: {}: {told}", output.status)));
-    }
-    Ok(cost)
 }
 
 fn told(row: &Value) -> String {
