@@ -12,7 +12,7 @@
 use crate::controller::{Controller, TABLE};
 use crate::directory::Directory;
 use crate::group::Group;
-use crate::layout::{Base, Hierarchy, Layout, Version};
+use crate::layout::{Base, Hierarchy, Kind, Layout, Version};
 use crate::name::GroupName;
 use crate::{Error, Result};
 use nix::fcntl::{AT_FDCWD, AtFlags};
@@ -63,7 +63,18 @@ impl Base {
         }
     }
 
-    /// The same for a group that has a name: one that was given to us from above is looked for where it was made.
+    /// Our own group; or the one above it, where version 2 is alone, ours holds processes itself, as the group of a
+    /// login does, and we may make groups there.
+    pub fn beside(layout: &Layout) -> Base {
+        let Some(unified) = layout.unified().filter(|_| layout.kind() == Kind::V2) else { return Base::Here };
+        let of = |base| home(unified, Controller::Memory, base);
+        match of(Base::Here).held && of(Base::Beside).make {
+            true => Base::Beside,
+            false => Base::Here,
+        }
+    }
+
+    /// As [`Base::fitting`] for a group that has a name: one that was given to us from above is looked for where it was made.
     pub fn of(layout: &Layout, name: &GroupName) -> Base {
         let given = layout.useful().any(|hierarchy| hierarchy.mount.join(&name.parts()[0]).is_dir());
         if given { Base::Top } else { Base::fitting(layout) }

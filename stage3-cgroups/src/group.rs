@@ -143,6 +143,18 @@ impl Group {
         }
     }
 
+    /// Is nobody in it, nor in a group inside it?
+    ///
+    /// # Errors
+    /// Somebody is.
+    pub fn require_free(&self) -> Result<()> {
+        let free = |place: &Place| match end::collect([place])?.is_empty() {
+            true => Ok(()),
+            false => Err(refusal::occupied(&place.directory)),
+        };
+        self.places.iter().try_for_each(free)
+    }
+
     /// Its name.
     pub fn name(&self) -> &GroupName {
         &self.name
@@ -185,7 +197,7 @@ impl Group {
             _ => error,
         })?;
         self.write(&settings)?;
-        self.cpuset_is_as_asked(limits)?;
+        self.cpuset_is_as_asked(limits.cpuset_cpus.as_deref(), limits.cpuset_mems.as_deref())?;
         Ok(settings)
     }
 

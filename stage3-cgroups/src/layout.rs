@@ -72,6 +72,9 @@ pub enum Base {
     Top,
     /// The group we are in, but outside of groups that are named as ours: for everybody else.
     Here,
+    /// The same, but of version 2 the group above the one we are in: where ours holds processes itself, and so hands no
+    /// controller down ([`Base::beside`]).
+    Beside,
 }
 
 impl Layout {
@@ -154,10 +157,17 @@ impl Hierarchy {
     pub fn base(&self, base: Base) -> Result<Vec<String>> {
         let here = match base {
             Base::Top => return Ok(Vec::new()),
-            Base::Here => self.here.as_deref().ok_or_else(|| self.outside())?,
+            Base::Here | Base::Beside => self.here.as_deref().ok_or_else(|| self.outside())?,
         };
         let ours = |part: &&str| !part.starts_with(GroupName::PREFIX);
-        Ok(here.split('/').filter(|part| !part.is_empty()).take_while(ours).map(str::to_owned).collect())
+        let way = here.split('/').filter(|part| !part.is_empty());
+        let (deep, mut parts) =
+            (way.clone().count(), way.take_while(ours).map(str::to_owned).collect::<Vec<_>>());
+        // Who is in a group of ours is above the one that he is in already.
+        if base == Base::Beside && self.version == Version::V2 && parts.len() == deep {
+            parts.pop();
+        }
+        Ok(parts)
     }
 
     /// Is it the cpuset hierarchy of version 1? Every group in it is compared with all groups beside it when its

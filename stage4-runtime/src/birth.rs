@@ -5,6 +5,7 @@
 //! until it is released, ends when its parent does.
 //!
 //! ```text
+// ANCHOR: birth-drawing
 //! parent                                    init
 //!   write down what will be made
 //!   make the group, set its limits
@@ -22,6 +23,7 @@
 //!   "go" ─────────────────────────────────▶ on its own from here on
 //! start ─── rings, "go" ──────────────────▶ hooks startContainer
 //!   hooks poststart ◀── silence, or why not execve
+// ANCHOR_END: birth-drawing
 //! ```
 
 use crate::conversation::{Doorbell, Line, Word, failed};
@@ -88,13 +90,13 @@ pub struct Born {
     pub record: Record,
 }
 
+// ANCHOR: birth
 /// The parent's side: from the intent to a container that is created.
 ///
 /// # Errors
 /// What could not be made or set. What was made until then is still there, and written down.
 pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, Failure> {
-    order.place.leave_traces(&order.traces).map_err(failed)?;
-    let group = cgroup::make(order.layout, &order.plan.cgroup).map_err(failed)?;
+    let group = make_group(&order).map_err(failed)?;
     let outside = Outside::open(&order, group.as_ref()).map_err(failed)?;
     let (line, child) = bear(&order, outside, group.as_ref(), lock)?;
 
@@ -110,7 +112,23 @@ pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, F
         }
     }
 }
+// ANCHOR_END: birth
 
+/// Written down before it is made, so that it is found and removed whatever happens; but never one of somebody else's.
+fn make_group(order: &Order<'_>) -> Result<Option<Group>> {
+    cgroup::require_free(order.layout, &order.traces.groups)?;
+    order.place.leave_traces(&order.traces)?;
+    let plan = &order.plan.cgroup;
+    let group = match cgroup::make(order.layout, plan) {
+        Ok(group) => group,
+        // Somebody was quicker: what is there is his.
+        Err(error) => return order.place.leave_traces(&Traces::default()).and(Err(error)),
+    };
+    group.as_ref().map_or(Ok(()), |group| cgroup::limit(group, plan))?;
+    Ok(group)
+}
+
+// ANCHOR: birth-raise
 /// From newborn to created; the order is the drawing's.
 fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Line) -> Result<(), Failure> {
     let plan = order.plan;
@@ -141,7 +159,9 @@ fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Lin
         Begin::AtOnce => Ok(()),
     }
 }
+// ANCHOR_END: birth-raise
 
+// ANCHOR: life-cycle
 /// Of `start`: rings where init waits, and hears how it went.
 ///
 /// # Errors
@@ -170,6 +190,7 @@ pub fn start(
     tell_of_start(record, plan, log);
     Ok(())
 }
+// ANCHOR_END: life-cycle
 
 /// Of `run`: the same for a container that begins at once.
 ///
@@ -235,7 +256,7 @@ fn bear(
     let born = order.plan.namespaces.born;
     let child = match joined.is_empty() {
         true => birth(born, group.and_then(Group::cradle), life).map_err(failed)?,
-        false => joiner::bear(joined, born, life)?,
+        false => joiner::bear(joined, born, || Ok(()), life)?,
     };
     match ours.take() {
         Some(ours) => Ok((ours, child)),

@@ -60,6 +60,7 @@ impl Bundle {
         &self.path
     }
 
+    // ANCHOR: bundle
     /// Reads config.json and checks all of it.
     ///
     /// # Errors
@@ -70,6 +71,7 @@ impl Bundle {
         let warnings = check::config(&config, verb).verdict(CONFIG)?;
         Ok(Checked { config, text, warnings })
     }
+    // ANCHOR_END: bundle
 
     fn read(&self) -> Result<Vec<u8>> {
         let path = self.path.join(CONFIG);

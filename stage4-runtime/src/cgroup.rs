@@ -4,22 +4,46 @@
 //! Invariant: the limits hold before the process is born; a group is looked for where it was made, wherever the
 //! command that looks for it is.
 
+use crate::config::Resources;
+use crate::config::resources::{Cpu, Memory};
 use crate::plan::cgroup::{self, Cgroup};
 use crate::{Error, Result};
 use nix::unistd::geteuid;
 use stage3_cgroups::group::Existing;
-use stage3_cgroups::{Controller, Group, Layout, Version, devices};
+use stage3_cgroups::{Base, Controller, Group, Layout, Version, devices};
 use std::path::PathBuf;
+
+/// The plan as it is meant on this machine: a group that is to be below ours is beside it where ours, as that of a
+/// login, cannot hand controllers down.
+pub fn settled(layout: &Layout, plan: Cgroup) -> Cgroup {
+    match plan.base {
+        Base::Here => Cgroup { base: Base::beside(layout), ..plan },
+        _ => plan,
+    }
+}
 
 /// Where the group will be.
 pub fn paths(layout: &Layout, plan: &Cgroup) -> Vec<PathBuf> {
     Group::paths(layout, plan.base, &plan.name)
 }
 
-/// Makes the group and sets its limits. None: nothing is asked of a group, and none can be had.
+/// Is nobody in the group that is to be made? It is asked before the group is written down as one to be removed: of
+/// others it is not ours.
 ///
 /// # Errors
-/// A limit that cannot be set; processes in a group of that name.
+/// Somebody is.
+pub fn require_free(layout: &Layout, paths: &[PathBuf]) -> Result<()> {
+    match paths.iter().any(|path| path.exists()) {
+        true => open(layout, paths)?.map_or(Ok(()), |group| group.require_free()),
+        false => Ok(()),
+    }
+}
+
+// ANCHOR: resources
+/// Makes the group. None: nothing is asked of a group, and none can be had.
+///
+/// # Errors
+/// One that cannot be made, or processes in a group of that name; then nothing was made.
 pub fn make(layout: &Layout, plan: &Cgroup) -> Result<Option<Group>> {
     let mut needed = plan.resources.as_ref().map(cgroup::controllers).unwrap_or_default();
     // Where each hierarchy has groups of its own, `update` cannot ask for processors later (cpusets of version 1).
@@ -27,31 +51,95 @@ pub fn make(layout: &Layout, plan: &Cgroup) -> Result<Option<Group>> {
         needed.push(Controller::Cpuset);
     }
     match Group::make(layout, plan.base, &plan.name, &needed, Existing::Adopt) {
-        Ok(group) => limit(&group, plan).map(|()| Some(group)),
+        Ok(group) => Ok(Some(group)),
         Err(_) if needed.is_empty() && !is_required(plan) => Ok(None),
         Err(error) => Err(error),
     }
 }
+// ANCHOR_END: resources
 
 /// Is there something that only a group can do? An engine that names the path means to find the group there.
 fn is_required(plan: &Cgroup) -> bool {
     geteuid().is_root() || plan.resources.as_ref().is_some_and(|all| !all.unified.is_empty())
 }
 
-fn limit(group: &Group, plan: &Cgroup) -> Result<()> {
-    plan.resources.as_ref().map_or(Ok(()), |resources| update(group, resources))
+/// Sets the limits of the plan.
+///
+/// # Errors
+/// A limit that cannot be set.
+pub fn limit(group: &Group, plan: &Cgroup) -> Result<()> {
+    plan.resources.as_ref().map_or(Ok(()), |resources| write(group, resources))
 }
 
+fn write(group: &Group, resources: &Resources) -> Result<()> {
+    let version = |controller| group.place(controller).map(|place| place.hierarchy.version);
+    let settings = cgroup::settings(resources, version, group.unified().is_some())?;
+    cgroup::require_unified(resources, version)?;
+    group.write(&settings)?;
+    let list =
+        |list: fn(&Cpu) -> &Option<String>| resources.cpu.as_ref().and_then(|cpu| list(cpu).as_deref());
+    group.cpuset_is_as_asked(list(|cpu| &cpu.cpus), list(|cpu| &cpu.mems))
+}
+
+// ANCHOR: resources-update
 /// Sets the limits that `resources` has; of the others nothing is changed.
 ///
 /// # Errors
-/// What the layout cannot express, what the kernel refuses.
-pub fn update(group: &Group, resources: &crate::config::Resources) -> Result<()> {
-    let version = |controller| group.place(controller).map(|place| place.hierarchy.version);
-    let settings = cgroup::settings(resources, version, group.unified().is_some())?;
-    group.write(&settings)
+/// What the layout cannot express, what the kernel refuses; with `checkBeforeUpdate`, less memory than is used.
+pub fn update(group: &Group, resources: &Resources) -> Result<()> {
+    let mut resources = cgroup::asked(resources);
+    if let Some(memory) = &mut resources.memory {
+        with_its_sum(group, memory)?;
+        require_room(group, memory)?;
+    }
+    if let Some(cpu) = &mut resources.cpu {
+        with_its_quota(group, cpu)?;
+    }
+    write(group, &resources)
+}
+// ANCHOR_END: resources-update
+
+/// Version 1 limits the sum of memory and swap, and the sum has no less than the memory: without a limit of memory it
+/// has none either.
+fn with_its_sum(group: &Group, memory: &mut Memory) -> Result<()> {
+    let unlimited = memory.limit.is_some_and(|limit| limit < 0) && memory.swap.is_none();
+    if unlimited && group.read(Controller::Memory, "memory.memsw.limit_in_bytes")?.is_some() {
+        memory.swap = Some(-1);
+    }
+    Ok(())
 }
 
+/// Version 1 pushes out what is too much, or says EBUSY; version 2 kills until it fits (config-linux.md, Memory).
+fn require_room(group: &Group, memory: &Memory) -> Result<()> {
+    let asked = memory.limit.filter(|limit| memory.check_before_update == Some(true) && *limit > 0);
+    let used = asked.map_or(Ok(None), |_| group.usage().map(|usage| usage.memory))?;
+    match asked.zip(used) {
+        Some((limit, used)) if used > limit.unsigned_abs() => Err(Error::refused(format!(
+            "linux.resources.memory.limit: {limit} is less than the {used} bytes that are used"
+        ))
+        .with_hint(
+            "checkBeforeUpdate asks for this refusal; without it the kernel would take the rest back",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// In version 2 quota and period are one file: a new period alone keeps the quota. And what is saved up may not be more
+/// than the quota at any moment.
+fn with_its_quota(group: &Group, cpu: &mut Cpu) -> Result<()> {
+    if cpu.period.is_some() && cpu.quota.is_none() {
+        let text = group.read(Controller::Cpu, "cpu.max")?;
+        cpu.quota = text.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    }
+    let (Some(place), Some(_), Some(_)) = (group.place(Controller::Cpu), cpu.quota, cpu.burst) else {
+        return Ok(());
+    };
+    let file = match place.hierarchy.version {
+        Version::V1 => "cpu.cfs_burst_us",
+        Version::V2 => "cpu.max.burst",
+    };
+    place.directory.write(file, "0")
+}
 /// From now on the rules for devices hold. Later than the limits: init makes and binds nodes itself.
 ///
 /// In a user namespace there are none: nodes made there cannot be opened, and those that are bound have owners.

@@ -31,6 +31,7 @@ pub struct Console {
 const DEVPTS_SUPER_MAGIC: libc::c_long = 0x1cd1;
 
 impl Console {
+    // ANCHOR: terminal
     /// A new pair of the devpts at /dev/pts beneath `root`.
     ///
     /// # Errors
@@ -54,6 +55,7 @@ impl Console {
         plan.size.map_or(Ok(()), |(rows, columns)| console.set_size(Size { rows, columns }))?;
         Ok(console)
     }
+    // ANCHOR_END: terminal
 
     fn set_size(&self, size: Size) -> Result<()> {
         let failed = |errno| Error::call(format!("ioctl(pty, TIOCSWINSZ, {size:?})"), errno);
@@ -113,6 +115,7 @@ fn console_file(root: BorrowedFd<'_>) -> Result<OwnedFd> {
     }
 }
 
+// ANCHOR: terminal-session
 /// Begins a session of our own; with `terminal`, controlled by it, and it is standard input, output and error.
 ///
 /// Without one the session has none: what it types can never become input of a terminal of the caller's (TIOCSTI).
@@ -130,6 +133,7 @@ pub fn lead_session(terminal: Option<OwnedFd>) -> Result<()> {
         .and_then(|()| dup2_stderr(&terminal))
         .map_err(|errno| Error::call("dup2(pty, 0..=2)", errno))
 }
+// ANCHOR_END: terminal-session
 
 fn is_leader() -> bool {
     nix::unistd::getsid(None) == Ok(nix::unistd::getpid())

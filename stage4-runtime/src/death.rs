@@ -30,9 +30,9 @@ pub fn kill(place: &Place, record: &Record, signal: i32, all: bool) -> Result<()
         false => None,
     };
     match (&group, record.init) {
-        (Some(group), _) => {
-            group.processes()?.into_iter().try_for_each(|pid| signal_member(group, pid, signal))?;
-        }
+        // Whoever forks at this moment is met, too: by cgroup.kill, or while all are stopped.
+        (Some(group), _) if signal == libc::SIGKILL => drop(group.kill(PATIENCE)?),
+        (Some(group), _) => signal_all(group, signal)?,
         (_, Some(init)) if signal_to(init, signal)? => (),
         _ => return Err(Error::refused("container not running").with_hint("its process has ended")),
     }
@@ -61,6 +61,15 @@ fn hold(life: Life) -> Result<Option<Child>> {
         other => other?,
     };
     Ok(life.goes_on()?.then_some(held))
+}
+
+/// Stopped meanwhile, where it can be: nobody forks a child that would hear nothing.
+fn signal_all(group: &Group, signal: i32) -> Result<()> {
+    const MOMENT: Duration = Duration::from_millis(500);
+    let stopped = !cgroup::is_frozen(group)? && group.freeze(MOMENT).is_ok();
+    let told = group.processes()?.into_iter().try_for_each(|pid| signal_member(group, pid, signal));
+    let thawed = if stopped { group.thaw() } else { Ok(()) };
+    told.and(thawed)
 }
 
 fn signal_member(group: &Group, pid: i32, signal: i32) -> Result<()> {
@@ -106,6 +115,7 @@ pub fn delete(home: &Home, id: &ContainerId, force: bool, log: &Log) -> Result<(
     home.forget(id, &place)
 }
 
+// ANCHOR: death
 /// Ends and removes all that is written down; used, too, by a creation that has failed.
 ///
 /// # Errors
@@ -122,6 +132,7 @@ pub fn erase(place: &Place) -> Result<()> {
     init.map_or(Ok(()), end)?;
     group.as_ref().map_or(Ok(0), |group| group.delete(PATIENCE)).map(drop)
 }
+// ANCHOR_END: death
 
 fn require_stopped(place: &Place, record: Option<&Record>, id: &ContainerId) -> Result<()> {
     let Some(record) = record else {

@@ -142,6 +142,7 @@ impl Story<'_> {
 /// Tells one act.
 type Teller = fn(&mut Story<'_>);
 
+// ANCHOR: explain
 /// The whole story of `plan`, from nothing to the end.
 pub fn story(plan: &Plan, scene: Scene<'_>) -> Vec<Step> {
     let mut story = Story { plan, scene, act: Act::Before, steps: Vec::new() };
@@ -163,6 +164,7 @@ pub fn story(plan: &Plan, scene: Scene<'_>) -> Vec<Step> {
     }
     story.steps
 }
+// ANCHOR_END: explain
 
 /// What is ignored, a sentence each: of the check, of the plan, and of the filter.
 pub fn ignored(plan: &Plan, warnings: &[Fault]) -> Vec<String> {

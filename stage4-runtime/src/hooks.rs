@@ -29,6 +29,7 @@ pub fn run_all(hooks: &[HookPlan], state: &[u8]) -> Result<()> {
     hooks.iter().try_for_each(|hook| run(hook, state))
 }
 
+// ANCHOR: hooks
 /// Runs one hook in the namespaces and the root of this process, which must have one thread.
 ///
 /// # Errors
@@ -52,6 +53,7 @@ pub fn run(hook: &HookPlan, state: &[u8]) -> Result<()> {
     talk.last_words()?;
     verdict(hook, end?, status, &talk)
 }
+// ANCHOR_END: hooks
 
 /// Of the hook's process: executes it, or says why not where its errors are read.
 fn become_hook(hook: &HookPlan, input: &OwnedFd, output: &OwnedFd) -> u8 {

@@ -37,6 +37,7 @@ pub mod memory_policy;
 mod moment;
 pub mod mounts;
 pub mod network_devices;
+pub mod own_executable;
 pub mod personality;
 pub mod plan;
 pub mod procfs;

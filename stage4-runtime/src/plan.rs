@@ -30,7 +30,8 @@ pub struct Facts {
     pub grantable: Grantable,
     /// What the machine is.
     pub native: Arch,
-    /// Are we in a user namespace already, where nobody decides about devices?
+    /// Are we in a user namespace already, or an ordinary user who makes one? Of devices nobody decides there: what is
+    /// made cannot be opened, and what is bound has its owners.
     pub within: bool,
 }
 

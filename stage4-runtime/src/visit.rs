@@ -75,14 +75,15 @@ pub fn visit(mut visit: Visit<'_>) -> Result<Child, Failure> {
     // After the birth there are two of each of these, one in each process; each takes its own.
     let (ours, its) = (Cell::new(Some(ours)), Cell::new(Some(its)));
     let first = std::mem::take(&mut visit.inside.first);
-    let (agent, record) = (visit.agent, visit.record);
+    let (agent, record, process) = (visit.agent, visit.record, visit.process);
+    let before = || OwnFiles::score_of_its_child(proc.as_fd(), process);
     let live = |_| {
         drop(ours.take());
         its.take().map_or(1, |line| live(visit, &proc, &line))
     };
     let child = match first.is_empty() {
         true => birth(Kinds::NONE, None, live).map_err(failed)?,
-        false => joiner::bear(first, Kinds::NONE, live)?,
+        false => joiner::bear(first, Kinds::NONE, before, live)?,
     };
     drop(its.take());
     let agent = Introduction::of_visitor(agent, record, child.pid.as_raw());
@@ -104,6 +105,7 @@ fn live(visit: Visit<'_>, proc: &Procfs, line: &Line) -> u8 {
     line.say(&Word::Failed(failure)).map_or(1, |()| status)
 }
 
+// ANCHOR: exec
 fn go_in(mut visit: Visit<'_>, proc: &Procfs, line: &Line) -> Result<Infallible, Failure> {
     let files = arrive(&mut visit, proc).map_err(failed)?;
     join_all(&visit.inside.then).map_err(failed)?;
@@ -127,6 +129,7 @@ fn go_in(mut visit: Visit<'_>, proc: &Procfs, line: &Line) -> Result<Infallible,
     };
     leave(visit.process, means, || Ok(()))
 }
+// ANCHOR_END: exec
 
 /// Still in the host's mounts, and as whoever has called us.
 fn arrive(visit: &mut Visit<'_>, proc: &Procfs) -> Result<OwnFiles> {
@@ -134,7 +137,10 @@ fn arrive(visit: &mut Visit<'_>, proc: &Procfs) -> Result<OwnFiles> {
     let initial = visit.process.scheduling.initial.as_ref();
     initial.map_or(Ok(()), |list| schedule::run_on(list, "initial"))?;
     visit.inside.doors.as_mut().map_or(Ok(()), Doors::enter)?;
-    let files = OwnFiles::open(proc.as_fd(), visit.process)?;
+    let files = match visit.inside.stranger {
+        true => OwnFiles::open_born_inside(proc.as_fd(), visit.process)?,
+        false => OwnFiles::open(proc.as_fd(), visit.process)?,
+    };
     // From the next step on the container could look into us, who have the host's files open (CVE-2016-9962).
     set_dumpable(false).map_err(|errno| Error::call("prctl(PR_SET_DUMPABLE, 0)", errno))?;
     Ok(files)

@@ -6,19 +6,21 @@
 use super::Group;
 use crate::controller::Controller;
 use crate::layout::Version;
-use crate::limits::Limits;
 use crate::{Error, Result};
 
 impl Group {
     /// Version 1 refuses a list that the group above does not have. Version 2 takes it, and acts on what is left of it,
     /// or as if nothing had been asked (cgroup-v2.rst, "cpuset.cpus").
-    pub(super) fn cpuset_is_as_asked(&self, limits: &Limits) -> Result<()> {
+    ///
+    /// # Errors
+    /// What is in force is not what is asked for.
+    pub fn cpuset_is_as_asked(&self, cpus: Option<&str>, mems: Option<&str>) -> Result<()> {
         let Some(place) = self.place(Controller::Cpuset) else { return Ok(()) };
         if place.hierarchy.version == Version::V1 {
             return Ok(());
         }
-        for (file, asked) in [("cpuset.cpus", &limits.cpuset_cpus), ("cpuset.mems", &limits.cpuset_mems)] {
-            let Some(asked) = asked.as_deref().filter(|list| !list.trim().is_empty()) else { continue };
+        for (file, asked) in [("cpuset.cpus", cpus), ("cpuset.mems", mems)] {
+            let Some(asked) = asked.filter(|list| !list.trim().is_empty()) else { continue };
             // Both as the kernel writes lists: the same sets are the same words.
             let (taken, effective) =
                 (place.directory.read(file)?, place.directory.read(&format!("{file}.effective"))?);

@@ -233,7 +233,6 @@ impl Visit for Remove<'_> {
 }
 
 /// Writes down who is in the groups it comes by.
-#[derive(Default)]
 struct Collect(BTreeSet<i32>);
 
 impl Visit for Collect {
@@ -244,13 +243,16 @@ impl Visit for Collect {
 
 /// The processes of the group in these hierarchies, and of the groups inside it.
 pub(super) fn collect<'a>(places: impl IntoIterator<Item = &'a Place>) -> Result<BTreeSet<i32>> {
-    let mut all = Collect::default();
-    for place in places {
-        collect_own(&place.directory, &mut all.0)?;
-        let inside = or_none(place.directory.children())?.unwrap_or_default();
-        if !inside.is_empty() {
-            walk(&place.directory, inside, Instant::now() + LONGEST, &mut all)?;
-        }
+    places.into_iter().try_fold(BTreeSet::new(), |pids, place| collect_from(&place.directory, pids))
+}
+
+/// Those of one directory, and of the groups inside it, beside `pids`.
+pub(super) fn collect_from(directory: &Directory, pids: BTreeSet<i32>) -> Result<BTreeSet<i32>> {
+    let mut all = Collect(pids);
+    collect_own(directory, &mut all.0)?;
+    let inside = or_none(directory.children())?.unwrap_or_default();
+    if !inside.is_empty() {
+        walk(directory, inside, Instant::now() + LONGEST, &mut all)?;
     }
     Ok(all.0)
 }

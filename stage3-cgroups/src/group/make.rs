@@ -3,12 +3,14 @@
 //! mkdir(2); cgroup.subtree_control, Linux 4.5, 2016; cpuset.cpus. Book: `info`, `delegation`.
 //! Invariant: what was made is removed again unless `keep` is called.
 
+use super::end::collect_from;
 use super::refusal;
 use crate::controller::Controller;
 use crate::directory::Directory;
 use crate::layout::{Base, Hierarchy, Version};
 use crate::name::GroupName;
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 
 /// Handed down where it can be, asked for or not: without these a group cannot say what it uses.
 const ACCOUNTED: [Controller; 4] = [Controller::Memory, Controller::Cpu, Controller::Pids, Controller::Io];
@@ -29,14 +31,10 @@ impl Existing {
     fn check(self, group: &Directory) -> Result<()> {
         match self {
             Existing::Refuse => Err(refusal::exists(group)),
-            Existing::Adopt => match group.read("cgroup.procs")?.is_empty() {
+            // In the groups inside it, too: with the group they would be ended.
+            Existing::Adopt => match collect_from(group, BTreeSet::new())?.is_empty() {
                 true => Ok(()),
-                false => {
-                    Err(Error::refused(format!("{} has processes in it already", group.path().display()))
-                        .with_hint(
-                            "a container has a group of its own: end what is in it, or name another one",
-                        ))
-                }
+                false => Err(refusal::occupied(group)),
             },
         }
     }

@@ -47,6 +47,12 @@ pub(super) fn exists(group: &Directory) -> Error {
         .with_hint("it is there: `set` changes its limits, `delete` removes it")
 }
 
+/// It is somebody's, who would be limited, frozen and ended with it.
+pub(super) fn occupied(group: &Directory) -> Error {
+    Error::refused(format!("{} has processes in it already", group.path().display()))
+        .with_hint("a container has a group of its own: end what is in it, or name another one")
+}
+
 pub(super) fn of_opening(error: Error, name: &GroupName) -> Error {
     match error.errno() {
         Some(Errno::ENOENT) => {

@@ -37,6 +37,7 @@ pub fn live(
     listener.borrow().as_ref().unwrap_or(line).say(&Word::Failed(failure)).map_or(1, |()| status)
 }
 
+// ANCHOR: birth-init
 /// From newborn to executed; the order is the drawing's.
 fn grow_up(
     order: &Order<'_>,
@@ -78,7 +79,9 @@ fn grow_up(
     hooks::run_all(&plan.hooks.start_container, &state).map_err(failed)?;
     ready.go(&mut filter)
 }
+// ANCHOR_END: birth-init
 
+// ANCHOR: birth-furnish
 /// Everything that can be seen: from the host's mounts to the container's alone.
 fn furnish(
     order: &Order<'_>,
@@ -106,6 +109,7 @@ fn furnish(
     masks::cover(&proof, &root, &plan.masks, &mut outside.sources)?;
     Ok((root, terminal))
 }
+// ANCHOR_END: birth-furnish
 
 /// In a new user namespace we are nobody until the parent has mapped our ids; in one that was joined, too, we become
 /// its root, if it has one.

@@ -13,15 +13,23 @@ use stage2_namespaces::nsfs::Namespace;
 use stage2_namespaces::{Kind, Kinds};
 use std::cell::Cell;
 
-/// Gives birth in `joined` and in new namespaces of the kinds `born`.
+// ANCHOR: pod
+/// Gives birth in `joined` and in new namespaces of the kinds `born`; what the joiner does `before` it joins them, its
+/// child inherits.
 ///
 /// # Errors
 /// A namespace that may not be joined; what the birth says.
-pub fn bear(joined: Vec<Namespace>, born: Kinds, life: impl FnOnce(Newborn) -> u8) -> Result<Child, Failure> {
+pub fn bear(
+    joined: Vec<Namespace>,
+    born: Kinds,
+    before: impl FnOnce() -> Result<()>,
+    life: impl FnOnce(Newborn) -> u8,
+) -> Result<Child, Failure> {
     let (ours, its) = Line::pair().map_err(failed)?;
     let ours = Cell::new(Some(ours));
     let joiner = birth(Kinds::NONE, None, |_| {
-        let said = join_all(&joined).and_then(|()| birth_of_sibling(born, None, life));
+        let said =
+            before().and_then(|()| join_all(&joined)).and_then(|()| birth_of_sibling(born, None, life));
         let word = match said {
             Ok(child) => Word::Born(child.pid.as_raw()),
             Err(error) => Word::Failed(failed(error)),
@@ -41,6 +49,7 @@ pub fn bear(joined: Vec<Namespace>, born: Kinds, life: impl FnOnce(Newborn) -> u
         _ => Err(failed(Error::refused("the process that joins namespaces has ended without a word"))),
     }
 }
+// ANCHOR_END: pod
 
 /// Whatever the present rights reach, then the user namespace, then the rest by the rights that it gives: the
 /// namespaces of a pod may belong to the host or to the pod's own user namespace.

@@ -14,7 +14,7 @@ use crate::plan::root::Way;
 use crate::plan::{Facts, Plan};
 use crate::seccomp::Arch;
 use crate::state::{Home, Record, Traces, traces};
-use crate::{Error, Failure, Result, capabilities, cgroup, console, death, exec, moment};
+use crate::{Error, Failure, Result, capabilities, cgroup, console, death, exec, moment, own_executable};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::geteuid;
 use stage1_chroot::descriptors::check_preserved;
@@ -81,6 +81,7 @@ pub(super) struct Made {
 
 /// From the command line to a container that is created.
 pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) -> Result<Made, Failure> {
+    own_executable::protect().map_err(failed)?;
     let listeners = exec::listeners();
     check_preserved(listeners + args.preserve_fds).map_err(failed)?;
     let bundle = Bundle::open(&args.bundle).map_err(failed)?;
@@ -88,12 +89,13 @@ pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) ->
     let mut warnings = checked.warnings;
     let way = if args.no_pivot { Way::Chroot } else { Way::Pivot };
     let facts = facts(&checked.config.linux).map_err(failed)?;
-    let plan =
+    let mut plan =
         Plan::of(&checked.config, &args.id, bundle.path(), way, facts, &mut warnings).map_err(failed)?;
     warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("config.json: {warning}")));
     let (console, terminal) =
         terminal_goes_to(plan.process.terminal, args.console_socket.as_deref(), whose).map_err(failed)?;
     let layout = cgroup::layout().map_err(failed)?;
+    plan.cgroup = cgroup::settled(&layout, plan.cgroup);
     let groups = cgroup::paths(&layout, &plan.cgroup);
     traces::check(&groups).map_err(failed)?;
 
@@ -149,7 +151,7 @@ pub(super) fn facts(linux: &crate::config::Linux) -> Result<Facts> {
     Ok(Facts {
         grantable: capabilities::grantable(new_users)?,
         native: Arch::native()?,
-        within: !is_initial_user_namespace(),
+        within: !is_initial_user_namespace() || !geteuid().is_root(),
     })
 }
 

@@ -19,7 +19,7 @@ use crate::seccomp::Arch;
 use crate::state::{Place, Record, Status};
 use crate::visit::outside::{Inside, doors};
 use crate::visit::{Visit, visit};
-use crate::{Error, Failure, Result, capabilities, cgroup, exec};
+use crate::{Error, Failure, Result, capabilities, cgroup, exec, own_executable};
 use stage1_chroot::descriptors::check_preserved;
 use stage1_chroot::identity::User;
 use stage2_namespaces::signals::Signals;
@@ -104,6 +104,7 @@ pub(super) fn exec(desk: &Desk, args: &ExecArgs) -> Result<u8, Failure> {
 }
 
 fn go(desk: &Desk, args: &ExecArgs) -> Result<u8, Failure> {
+    own_executable::protect().map_err(failed)?;
     let listeners = exec::listeners();
     check_preserved(listeners.saturating_add(args.preserve_fds)).map_err(failed)?;
     let (place, record) = desk.container(&args.id).map_err(failed)?;

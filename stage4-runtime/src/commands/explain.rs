@@ -67,8 +67,9 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<u8> {
     let checked = bundle.config(Verb::Start)?;
     let view = View::of(&checked.config.linux)?;
     let mut warnings = checked.warnings;
-    let plan = Plan::of(&checked.config, &args.id, bundle.path(), Way::Pivot, view.facts, &mut warnings)?;
+    let mut plan = Plan::of(&checked.config, &args.id, bundle.path(), Way::Pivot, view.facts, &mut warnings)?;
     let layout = cgroup::layout()?;
+    plan.cgroup = cgroup::settled(&layout, plan.cgroup);
     let delegated = || {
         let grants = grants(&layout, plan.cgroup.base);
         grants.iter().any(|grant| grant.home.as_ref().is_some_and(|home| home.make))

@@ -28,6 +28,7 @@ pub struct ResumeArgs {
 /// A process in the middle of a call to a slow device stops only after it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+// ANCHOR: pause
 pub(super) fn pause(desk: &Desk, args: &PauseArgs) -> Result<u8> {
     let (place, record) = desk.container(&args.id)?;
     match desk.status(&place, &record)? {
@@ -35,6 +36,7 @@ pub(super) fn pause(desk: &Desk, args: &PauseArgs) -> Result<u8> {
         status => Err(Error::refused(format!("container not running or created: {status}"))),
     }
 }
+// ANCHOR_END: pause
 
 pub(super) fn resume(desk: &Desk, args: &ResumeArgs) -> Result<u8> {
     let (place, record) = desk.container(&args.id)?;

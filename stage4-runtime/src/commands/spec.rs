@@ -8,8 +8,9 @@ use crate::bundle::CONFIG;
 use crate::config::edit::{self, Assignment, Edits};
 use crate::config::spec;
 use crate::log::Level;
-use crate::{Error, Result};
+use crate::{Error, Result, cgroup};
 use nix::unistd::{getegid, geteuid};
+use stage3_cgroups::layout::Kind;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
@@ -54,6 +55,10 @@ pub(super) fn spec(desk: &Desk, args: &SpecArgs) -> Result<u8> {
     let config = match args.rootless {
         true => spec::rootless(geteuid().as_raw(), getegid().as_raw()),
         false => spec::default(),
+    };
+    let config = match cgroup::layout()?.kind() {
+        Kind::V2 => spec::with_own_groups(config),
+        _ => config,
     };
     let edits = Edits { remove: &args.remove, set: &args.set, command: &args.command };
     let (config, warnings) = edit::apply(&config, &edits)?;

@@ -68,6 +68,7 @@ impl Findings {
     }
 }
 
+// ANCHOR: config-check
 /// Checks a whole config.json.
 pub fn config(config: &Config, verb: Verb) -> Findings {
     let (top, mut found) = (At::Top, Findings::default());
@@ -94,6 +95,7 @@ pub fn config(config: &Config, verb: Verb) -> Findings {
     linux::check(config, top.key("linux"), &mut found);
     found
 }
+// ANCHOR_END: config-check
 
 /// Checks the process of `exec --process FILE`.
 pub fn process(process: &Process) -> Findings {

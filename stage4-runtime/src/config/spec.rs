@@ -64,6 +64,13 @@ pub fn rootless(uid: u32, gid: u32) -> Config {
     config
 }
 
+/// The same where version 2 is alone: only in a namespace of its own does a container see its own control group, and not
+/// the machine's. Of version 1 its own are shown in any case, as all runtimes do it.
+pub fn with_own_groups(mut config: Config) -> Config {
+    config.linux.namespaces.push(Namespace { kind: NamespaceKind::Cgroup, path: None });
+    config
+}
+
 fn process() -> Process {
     let kept = || ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"].map(str::to_owned).to_vec();
     Process {

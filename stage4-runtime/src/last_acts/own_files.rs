@@ -6,7 +6,7 @@
 use crate::identity::SetGroups;
 use crate::lsm::UNCONFINED;
 use crate::plan::process::ProcessPlan;
-use crate::{Error, Result};
+use crate::{Error, Result, schedule};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::prctl::set_dumpable;
@@ -47,6 +47,18 @@ impl OwnFiles {
             selinux: open(plan.selinux.is_some(), "thread-self/attr/exec", "process.selinuxLabel")?,
             oom_score_adj: open(plan.oom_score_adj.is_some(), "self/oom_score_adj", "process.oomScoreAdj")?,
         })
+    }
+
+    /// The same for a process that was born in the container's user namespace: its score is the one of whoever bore it
+    /// ([`Self::score_of_its_child`]), for that file, unlike the others, belongs to the host's root.
+    pub fn open_born_inside(proc: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<Self> {
+        Self::open(proc, &ProcessPlan { oom_score_adj: None, ..plan.clone() })
+    }
+
+    /// Sets the score of the calling process, which its children inherit (fork(2) copies it).
+    pub fn score_of_its_child(proc: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<()> {
+        let Some(score) = plan.oom_score_adj else { return Ok(()) };
+        schedule::set_oom_score(open(proc, "self/oom_score_adj", OFlag::O_RDWR)?, score)
     }
 
     /// The same for a process that has become root of a new user namespace, in which nobody else is yet.

@@ -4,6 +4,7 @@
 //! Invariant: pure; the numbers are the specification's, in units of version 1; what the layout cannot express is an
 //! error, never left out.
 
+mod asked;
 pub mod devices;
 mod v1;
 mod v2;
@@ -12,6 +13,7 @@ use crate::config::Config;
 use crate::config::resources::Resources;
 use crate::id::ContainerId;
 use crate::{Error, Result};
+pub use asked::asked;
 use stage3_cgroups::limits::Setting;
 use stage3_cgroups::{Base, Controller, GroupName, Version};
 
@@ -44,7 +46,7 @@ impl Cgroup {
                 "the path of a group, as /engine/container; slice:prefix:name is for --systemd-cgroup",
             )
         })?;
-        Ok(Cgroup { base, name, resources: config.linux.resources.clone() })
+        Ok(Cgroup { base, name, resources: config.linux.resources.as_ref().map(asked) })
     }
 }
 
@@ -103,6 +105,20 @@ pub fn settings(
         settings.push(Setting { controller: v2::owner(file), file: file.clone(), value: value.clone() });
     }
     Ok(settings)
+}
+
+/// In a hybrid layout the file may belong to a controller of version 1, which has no such file.
+///
+/// # Errors
+/// One that does.
+pub fn require_unified(resources: &Resources, version: impl Fn(Controller) -> Option<Version>) -> Result<()> {
+    match resources.unified.keys().find(|file| version(v2::owner(file)) == Some(Version::V1)) {
+        None => Ok(()),
+        Some(file) => Err(Error::refused(format!(
+            "config.json: linux.resources.unified.{file}: version 1 manages that here"
+        ))
+        .with_hint("in a hybrid layout use memory, cpu, pids and the others")),
+    }
 }
 
 fn missing(controller: Controller) -> Error {

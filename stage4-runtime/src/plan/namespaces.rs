@@ -39,6 +39,7 @@ pub struct Joined {
 }
 
 impl Namespaces {
+    // ANCHOR: fewer-namespaces
     /// From the lists of a configuration that has been checked.
     ///
     /// # Errors
@@ -64,6 +65,7 @@ impl Namespaces {
             clocks,
         })
     }
+    // ANCHOR_END: fewer-namespaces
 
     /// Is the process root of a user namespace that is not the host's?
     pub fn has_users(&self) -> bool {

@@ -80,6 +80,7 @@ fn parse(text: &str) -> Option<(char, u64)> {
 
 impl Place {
     /// What the container does now; `frozen` is asked only where it can be.
+    // ANCHOR: status
     pub fn status(&self, record: &Record, frozen: impl FnOnce() -> Result<bool>) -> Result<Status> {
         let Some(init) = record.init else {
             return Ok(if self.is_locked() { Status::Creating } else { Status::Stopped });
@@ -91,6 +92,7 @@ impl Place {
             true => Ok(Status::Running),
         }
     }
+    // ANCHOR_END: status
 }
 
 #[cfg(test)]

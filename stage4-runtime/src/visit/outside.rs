@@ -20,6 +20,8 @@ pub struct Inside {
     pub first: Vec<Namespace>,
     /// Joined by the visitor.
     pub then: Vec<Namespace>,
+    /// Is the visitor born in its user namespace, where the host's files about him are closed to him?
+    pub stranger: bool,
     /// Is its user namespace another one than ours?
     pub users: bool,
     /// By which the visitor enters the group.
@@ -60,7 +62,8 @@ impl Inside {
             true => (first, then),
             false => (Vec::new(), first.into_iter().chain(then).collect()),
         };
-        Ok(Inside { first, then, users, doors, keyring })
+        let stranger = first.iter().any(|namespace| namespace.kind() == Kind::User);
+        Ok(Inside { first, then, stranger, users, doors, keyring })
     }
 }
 

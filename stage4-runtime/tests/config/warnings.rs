@@ -4,7 +4,7 @@
 //! Invariant: a warning stops nobody.
 
 use super::findings;
-use super::rules::{limits, linux, patched};
+use super::rules::{linux, patched};
 use serde_json::json;
 
 #[test]
@@ -44,7 +44,6 @@ fn config_warns_of_what_is_ignored() {
             "mounts[0].uidMappings",
             "without idmap",
         ),
-        (limits(json!({"memory": {"kernel": 1}})), "linux.resources.memory.kernel", "ignored"),
         (linux(json!({"intelRdt": {"enableCMT": true}})), "linux.intelRdt.enableCMT", "enableMonitoring"),
         (linux(json!({"intelRdt": {"l3CacheSchema": "L2:0=1"}})), "linux.intelRdt.l3CacheSchema", "L3:"),
     ];

@@ -46,8 +46,11 @@ pub fn events(directory: &Path) -> Vec<Event> {
 fn of_process(text: &str) -> Vec<Event> {
     let mut events: Vec<Event> = text.lines().filter_map(event).collect();
     let executed = |event: &Event| event.name() == "execve" && !event.failed;
-    if let Some(place) = events.iter().rposition(|event| executed(event) && event.call.contains("/runtime\""))
-    {
+    // The runtime executes itself once more, by a descriptor, and takes its name back (`own_executable`).
+    let ours = |event: &Event| {
+        executed(event) && event.call.contains("/runtime\"") || event.call.starts_with("prctl(PR_SET_NAME, ")
+    };
+    if let Some(place) = events.iter().rposition(ours) {
         events.drain(..=place);
     }
     let end = events.iter().position(executed).map_or(events.len(), |place| place + 1);

@@ -91,6 +91,28 @@ fn a_container_whose_group_has_gone_is_deleted() {
 }
 
 #[test]
+fn a_creation_in_a_group_of_others_is_refused_and_they_live_on() {
+    let Some(bench) = Bench::new() else { return };
+    let (others, way) = (bench.id(), bench.id());
+    let path = format!("/{way}");
+    bench.config("sleep 1000", |config| config["linux"]["cgroupsPath"] = json!(format!("{path}/deeper")));
+    bench.output(&["run", "--detach", &others]);
+    let pid = bench.pid(&others);
+    // The very group, and one above it, which has nobody in it itself.
+    for occupied in [format!("{path}/deeper"), path] {
+        bench.config("sleep 1000", |config| config["linux"]["cgroupsPath"] = json!(occupied));
+        let (status, _, errors) = bench.call(&["create", &bench.id()]);
+        assert!(status == 1 && errors.contains("has processes in it already"), "{status}: {errors}");
+        assert_eq!((bench.status(&others).as_str(), bench.pid(&others)), ("running", pid));
+    }
+    bench.end(&others);
+    // The way to it was made with it, and stays, as with all runtimes.
+    let layout = stage3_cgroups::Layout::read().unwrap();
+    layout.useful().for_each(|one| drop(fs::remove_dir(one.mount.join(&way))));
+    bench.nothing_is_left();
+}
+
+#[test]
 fn a_creation_that_fails_leaves_nothing_wherever_it_fails() {
     let Some(bench) = Bench::new() else { return };
     type Edit = fn(&mut serde_json::Value);

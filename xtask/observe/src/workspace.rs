@@ -30,7 +30,7 @@ pub enum Linkage {
 pub const HOST: &str = env!("HOST_TRIPLE");
 
 /// The stages that have a command line, in the order of history.
-pub const STAGES: [&str; 3] = ["stage1-chroot", "stage2-namespaces", "stage3-cgroups"];
+pub const STAGES: [&str; 4] = ["stage1-chroot", "stage2-namespaces", "stage3-cgroups", "stage4-runtime"];
 
 /// The directories that hold the programs of a demo, first match wins.
 #[derive(Clone, Debug, Default)]

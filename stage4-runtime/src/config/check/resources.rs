@@ -64,9 +64,6 @@ fn memory(limits: &Memory, at: At<'_>, found: &mut Findings) {
         }
         _ => {}
     }
-    if limits.kernel.is_some_and(|bytes| bytes > 0) {
-        found.warn(&at.key("kernel"), "is ignored; kernels since 5.16 have no such limit", RULE);
-    }
 }
 
 fn cpu(limits: &Cpu, at: At<'_>, found: &mut Findings) {

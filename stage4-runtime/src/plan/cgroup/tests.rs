@@ -51,7 +51,19 @@ fn resources_of_the_processor_keep_their_meaning() {
         ]
     );
     assert_eq!(v2, ["cpu.weight 100", "cpu.max 50000 100000", "cpu.max.burst 10"]);
-    assert_eq!(written(r#"{"cpu": {"quota": -1}}"#, Version::V2).unwrap(), ["cpu.max max 100000"]);
+    assert_eq!(written(r#"{"cpu": {"quota": -1}}"#, Version::V2).unwrap(), ["cpu.max max"]);
+}
+
+#[test]
+fn resources_that_an_engine_could_not_leave_out_ask_for_nothing() {
+    let zeros = r#"{"memory": {"limit": 0, "swap": 0, "reservation": 0, "kernel": -1, "kernelTCP": 0},
+        "cpu": {"shares": 0, "quota": 0, "period": 0, "cpus": "", "mems": "",
+            "realtimeRuntime": 0, "realtimePeriod": 0},
+        "blockIO": {"weight": 0, "leafWeight": 0}}"#;
+    let asked = asked(&resources(zeros));
+    assert_eq!(controllers(&asked), []);
+    let limits = r#"{"memory": {"limit": -1}, "cpu": {"burst": 0, "idle": 0}, "pids": {"limit": 0}}"#;
+    assert_eq!(super::asked(&resources(limits)), resources(limits), "a 0 that says something");
 }
 
 #[test]

@@ -86,16 +86,16 @@ fn cpu(cpu: &Cpu, set: &mut impl FnMut(&str, String)) -> Result<()> {
     if cpu.realtime_runtime.is_some() || cpu.realtime_period.is_some() {
         return Err(inexpressible("cpu.realtimeRuntime", 2, "version 2 does not divide real-time yet"));
     }
-    // 0 is what engines write for "not asked".
-    let shares = cpu.shares.filter(|shares| *shares != 0);
-    shares.into_iter().for_each(|shares| set("cpu.weight", convert::weight_from_shares(shares).to_string()));
+    cpu.shares
+        .into_iter()
+        .for_each(|shares| set("cpu.weight", convert::weight_from_shares(shares).to_string()));
     cpu.idle.into_iter().for_each(|idle| set("cpu.idle", idle.to_string()));
-    match (cpu.quota.filter(|quota| *quota != 0), cpu.period) {
+    let quota = cpu.quota.map_or("max".to_owned(), |quota| or(quota, "max"));
+    match (cpu.quota, cpu.period) {
         (None, None) => (),
-        (quota, period) => {
-            let quota = quota.map_or("max".to_owned(), |quota| or(quota, "max"));
-            set("cpu.max", format!("{quota} {}", period.unwrap_or(convert::PERIOD)));
-        }
+        // One number alone leaves the period as it is (kernel/sched/core.c, cpu_period_quota_parse()).
+        (Some(_), None) => set("cpu.max", quota),
+        (_, Some(period)) => set("cpu.max", format!("{quota} {period}")),
     }
     cpu.burst.into_iter().for_each(|burst| set("cpu.max.burst", burst.to_string()));
     Ok(())
