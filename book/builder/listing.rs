@@ -2,7 +2,8 @@
 //!
 //! No kernel calls. Book: every section that shows code.
 //! mdBook renders nothing, and succeeds, where an anchor is missing; a drifted book is worse than none.
-//! Invariant: a listing is the compiled code, dedented, with only anchor lines left out.
+//! Invariant: a listing is the compiled code, dedented, with only anchor lines left out; where all of it is a drawing in
+//! a module's head, it is the drawing.
 
 use crate::markup::{code_text, escape};
 
@@ -62,7 +63,9 @@ pub fn cut(text: &str, slug: &str) -> Result<Listing, String> {
         return Err(format!("anchor {slug:?} holds no line"));
     };
     let lines = (first.0 + 1, last.0 + 1);
-    Ok(Listing { code: dedent(body.iter().map(|(_, line)| *line)), lines })
+    let drawing: Option<Vec<&str>> = body.iter().map(|(_, line)| line.strip_prefix("//!")).collect();
+    let body = drawing.unwrap_or_else(|| body.iter().map(|(_, line)| *line).collect());
+    Ok(Listing { code: dedent(body.into_iter()), lines })
 }
 
 fn dedent<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> String {
@@ -114,6 +117,13 @@ mod tests {
         let listing = cut(FILE, "inner").unwrap();
         assert_eq!(listing.code, "if true {\n\n    inner();\n}");
         assert_eq!(listing.lines, (6, 9));
+    }
+
+    #[test]
+    fn a_drawing_is_shown_without_its_comment_marks() {
+        let text = "// ANCHOR: a\n//! x\n//!\n//!   y\n// ANCHOR_END: a\n// ANCHOR: b\n//! x\nuse y;\n// ANCHOR_END: b\n";
+        assert_eq!(cut(text, "a").unwrap().code, "x\n\n  y");
+        assert_eq!(cut(text, "b").unwrap().code, "//! x\nuse y;");
     }
 
     #[test]

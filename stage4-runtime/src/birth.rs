@@ -14,15 +14,16 @@
 //!   clone3(all new namespaces at once) ───▶ born, in its group
 //!   [user] write the id maps, "go" ───────▶ become root of the user namespace
 //!                                           cgroup view, clocks, names, loopback
-//!                                           root, mounts, devices, masks
+//!                                           root, mounts, devices
 //!   allow devices, move network ◀── "done"
 //!   hooks prestart, createRuntime
 //!   "go" ─────────────────────────────────▶ hooks createContainer, pivot
-//!                                           parameters, read-only, masks, terminal
+//!                                           terminal, parameters, read-only, masks
+//!                                           last acts: its user, its rights
 //!   write down that it is there ◀── "done"  (created)
 //!   "go" ─────────────────────────────────▶ on its own from here on
 //! start ─── rings, "go" ──────────────────▶ hooks startContainer
-//!   hooks poststart ◀── silence, or why not execve
+//!   hooks poststart ◀── silence             execve, or why not
 // ANCHOR_END: birth-drawing
 //! ```
 
@@ -114,6 +115,7 @@ pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, F
 }
 // ANCHOR_END: birth
 
+// ANCHOR: birth-group
 /// Written down before it is made, so that it is found and removed whatever happens; but never one of somebody else's.
 fn make_group(order: &Order<'_>) -> Result<Option<Group>> {
     cgroup::require_free(order.layout, &order.traces.groups)?;
@@ -127,6 +129,7 @@ fn make_group(order: &Order<'_>) -> Result<Option<Group>> {
     group.as_ref().map_or(Ok(()), |group| cgroup::limit(group, plan))?;
     Ok(group)
 }
+// ANCHOR_END: birth-group
 
 // ANCHOR: birth-raise
 /// From newborn to created; the order is the drawing's.

@@ -39,7 +39,6 @@ pub fn require_free(layout: &Layout, paths: &[PathBuf]) -> Result<()> {
     }
 }
 
-// ANCHOR: resources
 /// Makes the group. None: nothing is asked of a group, and none can be had.
 ///
 /// # Errors
@@ -56,13 +55,13 @@ pub fn make(layout: &Layout, plan: &Cgroup) -> Result<Option<Group>> {
         Err(error) => Err(error),
     }
 }
-// ANCHOR_END: resources
 
 /// Is there something that only a group can do? An engine that names the path means to find the group there.
 fn is_required(plan: &Cgroup) -> bool {
     geteuid().is_root() || plan.resources.as_ref().is_some_and(|all| !all.unified.is_empty())
 }
 
+// ANCHOR: resources
 /// Sets the limits of the plan.
 ///
 /// # Errors
@@ -80,6 +79,7 @@ fn write(group: &Group, resources: &Resources) -> Result<()> {
         |list: fn(&Cpu) -> &Option<String>| resources.cpu.as_ref().and_then(|cpu| list(cpu).as_deref());
     group.cpuset_is_as_asked(list(|cpu| &cpu.cpus), list(|cpu| &cpu.mems))
 }
+// ANCHOR_END: resources
 
 // ANCHOR: resources-update
 /// Sets the limits that `resources` has; of the others nothing is changed.

@@ -147,6 +147,7 @@ fn let_go<'a>(plan: &'a ProcessPlan, means: &mut Means<'_>) -> Result<&'a CStr, 
     Ok(program)
 }
 
+// ANCHOR: last-acts
 fn drop_privileges(plan: &ProcessPlan, means: &mut Means<'_>) -> Result<()> {
     // As root, who may enter what the user may not; but not what leads out of the root (CVE-2024-21626).
     let directory = Directory::enter(means.root, &plan.directory, means.who)?;
@@ -169,6 +170,7 @@ fn drop_privileges(plan: &ProcessPlan, means: &mut Means<'_>) -> Result<()> {
     set_dumpable(false).map_err(|errno| Error::call("prctl(PR_SET_DUMPABLE, 0)", errno))?;
     directory.confirm(means.root)
 }
+// ANCHOR_END: last-acts
 
 fn close_to_privileges() -> Result<()> {
     set_no_new_privs().map_err(|errno| Error::call("prctl(PR_SET_NO_NEW_PRIVS, 1)", errno))?;
