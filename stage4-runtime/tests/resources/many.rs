@@ -7,9 +7,10 @@ use stage3_cgroups::Controller;
 use std::collections::BTreeMap;
 use std::fs;
 
-/// At most so many: no test takes the machine's last process.
+/// At most so many, and a fifth of a processor for all: no test takes the machine from the others.
 fn bounded(config: &mut Value) {
     config["linux"]["resources"]["pids"] = json!({"limit": 40});
+    config["linux"]["resources"]["cpu"] = json!({"quota": 4000, "period": 20000});
 }
 
 fn without_pids(config: &mut Value) {

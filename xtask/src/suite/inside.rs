@@ -32,9 +32,13 @@ const WITHOUT_KERNEL: [(&str, &str); 8] = [
 ];
 
 /// What this machine's own run shows as well, and takes a minute and more where every instruction is emulated: system
-/// calls that are traced, mounts by the hundred, filters held against an interpreter.
-const HERE: [(&str, &str); 3] =
-    [("stage4-runtime", "explain"), ("stage4-runtime", "mounts"), ("stage4-runtime", "seccomp")];
+/// calls that are traced, attacks that race, mounts by the hundred, filters held against an interpreter.
+const HERE: [(&str, &str); 4] = [
+    ("stage4-runtime", "cve"),
+    ("stage4-runtime", "explain"),
+    ("stage4-runtime", "mounts"),
+    ("stage4-runtime", "seccomp"),
+];
 
 /// What does not look at control groups, or is shown under each layout by a shorter test (`resources` makes, fills, stops
 /// and ends containers as `life` does): of several machines only the last runs these.
