@@ -1,6 +1,6 @@
 //! What parent and init say to each other while a container is made, and what `start` says to init later.
 //!
-//! socketpair(2), AF_UNIX, SOCK_SEQPACKET: a word is a packet, whole or not there. Book: "A container's birth" (`birth`).
+//! socketpair(2), AF_UNIX, SOCK_SEQPACKET: a word is whole, or not there. Book: "A container's birth" (`birth`).
 //! Invariant: silence means that the other one has gone. Until init is released it ends when it hears it; and who
 //! waits for the execution hears it when execve(2) closes init's last end.
 
@@ -33,8 +33,11 @@ pub enum Word {
     Failed(Failure),
 }
 
-/// Longer than any error: a path in it has at most 4096 bytes, and is quoted.
-const LONGEST: usize = 64 * 1024;
+/// So much of a word is in one packet; of a container with many annotations the state is longer.
+const PACKET: usize = 64 * 1024;
+
+/// The tag of a packet after which more of its word comes.
+const MORE: &[u8; 1] = b"m";
 
 /// One end of the line.
 #[derive(Debug)]
@@ -50,21 +53,23 @@ impl Line {
 
     /// Says `word`. That nobody listens any more is no error: the silence that follows is the news.
     pub fn say(&self, word: &Word) -> Result<()> {
-        let packet = match word {
-            Word::Born(pid) => [b"b", pid.to_string().as_bytes()].concat(),
-            Word::Go(state) => [b"g", state.as_slice()].concat(),
-            Word::Done => b"d".to_vec(),
+        let (tag, text) = match word {
+            Word::Born(pid) => (b"b", pid.to_string().into_bytes()),
+            Word::Go(state) => (b"g", state.clone()),
+            Word::Done => (b"d", Vec::new()),
             Word::Listener(descriptor) => return self.hand_over(descriptor.as_raw_fd()),
-            Word::Failed(failure) => {
-                let mut text = text(failure).into_bytes();
-                text.truncate(LONGEST - 1);
-                [b"f".as_slice(), &text].concat()
-            }
+            Word::Failed(failure) => (b"f", text(failure).into_bytes()),
         };
-        match send(self.0.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL) {
-            Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+        let (first, last) = text.split_at(text.len().saturating_sub(1) / PACKET * PACKET);
+        let told = first.chunks(PACKET).try_for_each(|part| self.send(MORE, part));
+        match told.and_then(|()| self.send(tag, last)) {
+            Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
             Err(errno) => Err(Error::call("send(line)", errno)),
         }
+    }
+
+    fn send(&self, tag: &[u8; 1], text: &[u8]) -> nix::Result<()> {
+        send(self.0.as_raw_fd(), &[tag, text].concat(), MsgFlags::MSG_NOSIGNAL).map(drop)
     }
 
     /// Says [`Word::Listener`] of the descriptor with this number, which stays open here.
@@ -78,20 +83,27 @@ impl Line {
 
     /// The next word; none: the other one has gone.
     pub fn hear(&self) -> Result<Option<Word>> {
-        let mut packet = vec![0; LONGEST];
-        let (length, mut descriptors) = match rights::receive(self.0.as_fd(), &mut packet) {
-            Err(Errno::ECONNRESET) => return Ok(None),
-            other => other.map_err(|errno| Error::call("recvmsg(line)", errno))?,
+        let mut packet = vec![0; PACKET + 1];
+        let mut whole = Vec::new();
+        let (tag, mut descriptors) = loop {
+            let (length, descriptors) = match rights::receive(self.0.as_fd(), &mut packet) {
+                Err(Errno::ECONNRESET) => return Ok(None),
+                other => other.map_err(|errno| Error::call("recvmsg(line)", errno))?,
+            };
+            let Some((tag, part)) = packet[..length].split_first() else { return Ok(None) };
+            whole.extend_from_slice(part);
+            if *tag != MORE[0] {
+                break (*tag, descriptors);
+            }
         };
-        let text = || String::from_utf8_lossy(&packet[1..length]);
-        let word = match packet[..length].first() {
-            None => return Ok(None),
-            Some(b'b') => text().parse().ok().map(Word::Born),
-            Some(b'g') => Some(Word::Go(packet[1..length].to_vec())),
-            Some(b'd') => Some(Word::Done),
-            Some(b'l') => descriptors.pop().map(Word::Listener),
-            Some(b'f') => parse(&text()).map(Word::Failed),
-            Some(_) => None,
+        let text = || String::from_utf8_lossy(&whole);
+        let word = match tag {
+            b'b' => text().parse().ok().map(Word::Born),
+            b'f' => parse(&text()).map(Word::Failed),
+            b'g' => Some(Word::Go(whole)),
+            b'd' => Some(Word::Done),
+            b'l' => descriptors.pop().map(Word::Listener),
+            _ => None,
         };
         word.map(Some)
             .ok_or_else(|| Error::refused("a word on the line between parent and init was not understood"))
@@ -246,5 +258,24 @@ impl AsRawFd for Line {
 impl AsRawFd for Doorbell {
     fn as_raw_fd(&self) -> RawFd {
         self.listener.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_any_length_arrive_whole() {
+        let (one, other) = Line::pair().unwrap();
+        for length in [0, 1, PACKET - 1, PACKET, PACKET + 1, 2 * PACKET, 10 * PACKET + 7] {
+            let state: Vec<u8> = (0..length).map(|place| (place % 251) as u8).collect();
+            std::thread::scope(|scope| {
+                scope.spawn(|| one.say(&Word::Go(state.clone())).unwrap());
+                assert!(other.wait_for_go().unwrap() == state, "{length}");
+            });
+        }
+        drop(one);
+        assert!(other.hear().unwrap().is_none());
     }
 }

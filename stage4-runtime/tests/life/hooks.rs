@@ -75,3 +75,21 @@ fn hooks_after_the_start_only_warn_and_those_before_it_end_the_container() {
         bench.nothing_is_left();
     }
 }
+
+/// More than a packet between parent and init has room for, and more than a pipe.
+#[test]
+fn hooks_are_told_a_state_of_any_length() {
+    let Some(bench) = Bench::new() else { return };
+    let text = "x".repeat(1000);
+    bench.config("true", |config| {
+        config["annotations"] = (0..500).map(|number| (format!("a{number}"), json!(text))).collect();
+        let script = format!("cat > {}", bench.path("shared/state").display());
+        config["hooks"]["createContainer"] =
+            json!([{"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin:/usr/bin"]}]);
+    });
+    bench.output(&["run", &bench.id()]);
+    let state = bench.read("shared/state");
+    assert_eq!(state["annotations"]["a499"], json!(text));
+    assert_eq!(state["annotations"].as_object().unwrap().len(), 500);
+    bench.nothing_is_left();
+}
