@@ -4,83 +4,27 @@
 //! Invariant: the directory is there before the first resource is, and goes after the last; a record is whole or the
 //! one before it; and whether the container lives is asked of the kernel, never remembered.
 
-use crate::conversation::{DOORBELL, Doorbell};
+use crate::conversation::DOORBELL;
 use crate::id::ContainerId;
-use crate::rdt::Membership;
 use crate::{Error, Result};
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, renameat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat};
 use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use place::{CONFIG, NEXT, RECORD};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 mod life;
+mod place;
+mod record;
 pub mod traces;
 
 pub use life::{Life, Status};
+pub use place::{Lock, Place};
+pub use record::Record;
 pub use traces::Traces;
-
-/// What is written down, in `state.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// Of the configuration.
-    pub oci_version: String,
-    /// The container's id.
-    pub id: String,
-    /// The bundle's absolute path.
-    pub bundle: PathBuf,
-    /// The root's absolute path, outside.
-    pub rootfs: PathBuf,
-    /// When it was made: RFC 3339, in UTC.
-    pub created: String,
-    /// Who made it.
-    pub owner: u32,
-    /// Of the configuration.
-    #[serde(default)]
-    pub annotations: BTreeMap<String, String>,
-    /// The first process; none while it is not born yet.
-    pub init: Option<Life>,
-    /// Its class of the processor's cache, if it has one.
-    #[serde(default)]
-    pub rdt: Option<Membership>,
-    /// Has it a session keyring of its own? Who comes later gets the same one.
-    #[serde(default)]
-    pub keyring: bool,
-}
-
-impl Record {
-    /// What hooks, `state` and its callers are told (runtime.md, "State").
-    pub fn state(&self, status: Status) -> Vec<u8> {
-        self.state_value(status).to_string().into_bytes()
-    }
-
-    /// The same, to be a part of something.
-    pub fn state_value(&self, status: Status) -> serde_json::Value {
-        let pid = match (status, self.init) {
-            (Status::Stopped, _) | (_, None) => 0,
-            (_, Some(init)) => init.pid,
-        };
-        json!({
-            "ociVersion": self.oci_version,
-            "id": self.id,
-            "status": status.to_string(),
-            "pid": pid,
-            "bundle": self.bundle,
-            "rootfs": self.rootfs,
-            "created": self.created,
-            "owner": self.owner,
-            "annotations": self.annotations,
-        })
-    }
-}
 
 /// The directory of all containers' state.
 #[derive(Debug)]
@@ -89,21 +33,8 @@ pub struct Home {
     fd: OwnedFd,
 }
 
-/// A container's directory of state.
-#[derive(Debug)]
-pub struct Place {
-    /// Where it is.
-    pub path: PathBuf,
-    fd: OwnedFd,
-}
-
 /// The name of the directory of all, in `/run` or in the user's runtime directory.
 const NAME: &str = "stage4-runtime";
-const RECORD: &str = "state.json";
-const NEXT: &str = "state.json.next";
-/// The configuration as it was when the container was made: the bundle's may be edited afterwards.
-const CONFIG: &str = "config.json";
-
 const DIRECTORY: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLLOW);
 
@@ -224,104 +155,5 @@ impl Home {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(Error::call(format!("rmdir({:?})", place.path), errno)),
         }
-    }
-}
-
-/// Nobody else makes, starts or deletes this container while it is held.
-///
-/// init inherits a copy, and has to close it: the lock is released with the last one.
-#[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
-
-impl Place {
-    /// Waits until nobody else holds it.
-    pub fn lock(&self) -> Result<Lock> {
-        let file = self.again()?;
-        file.lock().map_err(|e| Error::io(format!("flock({:?}, LOCK_EX)", self.path), &e))?;
-        Ok(Lock(file))
-    }
-
-    /// Does somebody hold it?
-    pub fn is_locked(&self) -> bool {
-        self.again().is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-    }
-
-    /// Another description of the same directory: a lock belongs to a description.
-    fn again(&self) -> Result<File> {
-        let opened = openat(&self.fd, ".", DIRECTORY, Mode::empty());
-        opened.map(File::from).map_err(|errno| Error::call(format!("open({:?})", self.path), errno))
-    }
-
-    /// Writes the record; a reader sees the one before it or this one.
-    pub fn write(&self, record: &Record) -> Result<()> {
-        let text = serde_json::to_vec(record).map_err(|e| Error::refused(format!("{RECORD}: {e}")))?;
-        self.write_file(NEXT, &text)?;
-        renameat(&self.fd, NEXT, &self.fd, RECORD)
-            .map_err(|errno| Error::call(format!("rename({:?})", self.path.join(RECORD)), errno))
-    }
-
-    /// What is written down; none: nothing yet.
-    ///
-    /// # Errors
-    /// It is not what we write.
-    pub fn read(&self) -> Result<Option<Record>> {
-        let Some(text) = self.read_file(RECORD)? else { return Ok(None) };
-        serde_json::from_slice(&text).map(Some).map_err(|e| {
-            Error::refused(format!("{}: {e}", self.path.join(RECORD).display())).with_hint(
-                "the record is damaged; `stage4-runtime delete --force` removes the container all the same",
-            )
-        })
-    }
-
-    /// Keeps the configuration as it is now.
-    pub fn keep_config(&self, text: &[u8]) -> Result<()> {
-        self.write_file(CONFIG, text)
-    }
-
-    /// The configuration as it was when the container was made.
-    pub fn config(&self) -> Result<Vec<u8>> {
-        self.read_file(CONFIG)?.ok_or_else(|| {
-            Error::refused(format!("{} is not there", self.path.join(CONFIG).display()))
-                .with_hint("the container is not whole; `stage4-runtime delete --force` removes it")
-        })
-    }
-
-    /// Whether it waits for `start`.
-    pub fn waits_for_start(&self) -> Result<bool> {
-        Doorbell::hangs(self.as_fd(), &self.path)
-    }
-
-    fn write_file(&self, name: &str, text: &[u8]) -> Result<()> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let path = || self.path.join(name);
-        let fd = openat(&self.fd, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)
-            .map_err(|errno| Error::call(format!("open({:?}, O_WRONLY|O_CREAT)", path()), errno))?;
-        File::from(fd).write_all(text).map_err(|e| Error::io(format!("write({:?})", path()), &e))
-    }
-
-    fn read_file(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let path = || self.path.join(name);
-        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = match openat(&self.fd, name, flags, Mode::empty()) {
-            Err(Errno::ENOENT) => return Ok(None),
-            other => other.map_err(|errno| Error::call(format!("open({:?})", path()), errno))?,
-        };
-        let mut text = Vec::new();
-        File::from(fd).read_to_end(&mut text).map_err(|e| Error::io(format!("read({:?})", path()), &e))?;
-        Ok(Some(text))
-    }
-
-    /// Removes one of its files; gone is gone.
-    pub fn remove(&self, name: &str) -> Result<()> {
-        match unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            Err(errno) => Err(Error::call(format!("unlink({:?})", self.path.join(name)), errno)),
-        }
-    }
-}
-
-impl AsFd for Place {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
     }
 }

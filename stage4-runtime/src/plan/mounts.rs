@@ -3,6 +3,7 @@
 //! No kernel calls; config.md, "Mounts"; mount_setattr(2), fsconfig(2). Book: "Mounts" (`mounts`).
 //! Invariant: pure; what a bind mount cannot apply is an error, and a read-only /sys is read-only all the way down.
 
+mod attributes;
 pub mod changes;
 pub mod options;
 
