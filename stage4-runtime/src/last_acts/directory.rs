@@ -61,7 +61,7 @@ fn enter(root: BorrowedFd<'_>, path: &CStr) -> Result<()> {
         let error = Error::call(format!("chdir({path:?})"), errno);
         match errno {
             Errno::ELOOP => {
-                error.with_hint("process.cwd: it leads through a link of /proc, which could lead out")
+                error.with_hint("process.cwd: it leads through a link of /proc, which could lead out, or links turn in a circle")
             }
             _ => error.with_hint("process.cwd"),
         }

@@ -141,3 +141,64 @@ fn a_creation_that_fails_leaves_nothing_wherever_it_fails() {
         }
     }
 }
+
+#[test]
+fn whatever_is_killed_at_any_moment_is_removed_by_force() {
+    let Some(bench) = Bench::new() else { return };
+    bench.config("sleep 1000", |_| ());
+    for round in 0..30u64 {
+        let id = bench.id();
+        let verb = ["run", "exec", "delete"][round as usize % 3];
+        if verb != "run" {
+            bench.output(&["run", "--detach", &id]);
+        }
+        let arguments = match verb {
+            "run" => vec!["run", &id],
+            "exec" => vec!["exec", &id, "sleep", "5"],
+            _ => vec!["delete", "--force", &id],
+        };
+        let mut killed = bench.raw(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(2500 * (round / 3)));
+        killed.kill().ok();
+        killed.wait().unwrap();
+        bench.output(&["delete", "--force", &id]);
+        assert_eq!(bench.call(&["state", &id]).0, 1, "round {round}: {verb}");
+    }
+    bench.nothing_is_left();
+}
+
+/// A directory of state without room: for the configuration, or for nothing at all.
+#[test]
+fn a_directory_of_state_that_is_full_is_an_error_that_leaves_nothing() {
+    let Some(bench) = Bench::new() else { return };
+    bench.config("true", |_| ());
+    for limit in ["size=4k", "nr_inodes=2", "nr_inodes=3", "nr_inodes=5"] {
+        // In mounts of its own, which end with it.
+        let script = format!(
+            "mkdir -p small && mount -t tmpfs -o {limit} stage4-small small && \
+             for verb in create run; do {} --root small/state $verb {} && exit 3; done; \
+             ls small/state | grep -c . ",
+            crate::ground::BINARY,
+            bench.id()
+        );
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script]).current_dir(bench.path(""));
+        let (status, output, errors) = bench.watch(command);
+        assert_eq!((status, output.trim()), (1, "0"), "{limit}: {errors}");
+        assert_eq!(errors.matches("ENOSPC").count(), 2, "{limit}: {errors}");
+    }
+    bench.nothing_is_left();
+}
+
+#[test]
+fn streams_that_are_closed_are_no_obstacle() {
+    let Some(bench) = Bench::new() else { return };
+    bench.config("exit 7", |_| ());
+    for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
+        let run = format!("{} --root state run {} {closed}", crate::ground::BINARY, bench.id());
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &run]).current_dir(bench.path(""));
+        assert_eq!(bench.watch(command).0, 7, "{closed}");
+    }
+    bench.nothing_is_left();
+}

@@ -240,3 +240,54 @@ fn update_changes_what_it_names_and_nothing_else() {
     bench.end(&id);
     bench.nothing_is_left();
 }
+
+#[test]
+fn ps_is_a_table_of_the_hosts_or_numbers() {
+    let Some(bench) = Bench::new() else { return };
+    if std::process::Command::new("ps").arg("-V").output().is_err() {
+        return crate::ground::skip("ps(1) is not installed: apt-get install procps");
+    }
+    let id = bench.idle(|_| ());
+    let pid = bench.pid(&id);
+    let pids: Vec<i32> = serde_json::from_str(&bench.output(&["ps", "--format", "json", &id])).unwrap();
+    assert_eq!(pids, [pid]);
+    let table = bench.output(&["ps", &id]);
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("UID") && lines[1].contains("sleep 1000"), "{table}");
+    assert!(lines[1].split_whitespace().nth(1) == Some(&pid.to_string()), "{table}");
+    // Options are ps(1)'s, hyphens or none, before and behind which runc's callers put the name.
+    let table = bench.output(&["ps", &id, "-o", "pid,comm"]);
+    let words: Vec<&str> = table.split_whitespace().collect();
+    assert_eq!(words, ["PID", "COMMAND", &pid.to_string(), "sleep"], "{table}");
+    assert!(bench.output(&["ps", &id, "aux"]).lines().count() == 2);
+    let (status, _, errors) = bench.call(&["ps", &id, "-eo", "comm"]);
+    assert!(status == 1 && errors.contains("no column PID"), "{errors}");
+    bench.end(&id);
+    bench.nothing_is_left();
+}
+
+#[test]
+fn events_tell_of_memory_that_runs_out() {
+    let Some(bench) = Bench::new() else { return };
+    let id = bench.idle(|config| {
+        config["linux"]["resources"]["memory"] = json!({"limit": 16 << 20, "swap": 16 << 20});
+    });
+    let mut watching =
+        bench.raw(&["events", "--interval", "100ms", &id]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut next = || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let first = next();
+    assert_eq!(
+        (&first["type"], &first["data"]["memory"]["usage"]["limit"]),
+        (&json!("stats"), &json!(16 << 20))
+    );
+    // Grows to 64 MiB if nobody ends it.
+    let grow = "x=0123456789abcdef; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do x=$x$x; done";
+    assert_eq!(bench.call(&["exec", &id, "sh", "-c", grow]).0, 137);
+    let told = (0..600).map(|_| next()).find(|event| event["type"] == "oom");
+    assert_eq!(told.unwrap(), json!({"type": "oom", "id": id}));
+    // With its container it ends by itself.
+    bench.end(&id);
+    assert!(watching.wait().unwrap().success());
+    bench.nothing_is_left();
+}
