@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The class and the group that a container's processes belong to.
@@ -95,6 +95,22 @@ impl Membership {
             write(root, &tasks, &format!("{pid}\n"))?;
         }
         Ok(())
+    }
+
+    /// Puts this process into the class: what it executes is the container's, too (0 is whoever writes).
+    ///
+    /// # Errors
+    /// The class has gone; what the kernel refuses.
+    pub fn join_as_visitor(&self) -> Result<()> {
+        let directories = [Some(&self.class), self.monitor.as_ref()].into_iter().flatten();
+        let mut files = directories.map(|directory| directory.join("tasks"));
+        files.try_for_each(|path| {
+            let file = fs::File::options().write(true).open(&path);
+            file.and_then(|mut file| file.write_all(b"0\n")).map_err(|e| {
+                Error::io(format!("write({path:?}, \"0\\n\")"), &e)
+                    .with_hint("linux.intelRdt: a visitor goes into the class of the container")
+            })
+        })
     }
 
     /// Removes what was made for the container. What is not there any more is no error.

@@ -10,7 +10,7 @@
 //!     the doors of its group, the host's /proc
 //!   [pid] a joiner goes there first
 //!   clone3() ────────────────────────────▶ born
-//!                                          into the group
+//!                                          into the group, the class of the processor's cache
 //!                                          its own files of the host's /proc
 //!                                          the other namespaces
 //!                                          [user] root of the user namespace
@@ -27,6 +27,7 @@ use crate::last_acts::{Means, OwnFiles, Who, leave};
 use crate::plan::agent::AgentPlan;
 use crate::plan::process::ProcessPlan;
 use crate::procfs::Procfs;
+use crate::rdt::Membership;
 use crate::seccomp::agent::Introduction;
 use crate::seccomp::{Program, messenger};
 use crate::state::Record;
@@ -137,6 +138,7 @@ fn arrive(visit: &mut Visit<'_>, proc: &Procfs) -> Result<OwnFiles> {
     let initial = visit.process.scheduling.initial.as_ref();
     initial.map_or(Ok(()), |list| schedule::run_on(list, "initial"))?;
     visit.inside.doors.as_mut().map_or(Ok(()), Doors::enter)?;
+    visit.record.rdt.as_ref().map_or(Ok(()), Membership::join_as_visitor)?;
     let files = match visit.inside.stranger {
         true => OwnFiles::open_born_inside(proc.as_fd(), visit.process)?,
         false => OwnFiles::open(proc.as_fd(), visit.process)?,

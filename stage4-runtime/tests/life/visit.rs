@@ -145,3 +145,25 @@ fn an_ordinary_user_runs_and_visits_a_container() {
     assert_eq!(ordinary(&["list", "-q"]).1, "");
     bench.nothing_is_left();
 }
+
+/// Few machines have resctrl: its files are plain ones here, and what is written into them is seen.
+#[test]
+fn exec_goes_into_the_class_that_is_written_down() {
+    let Some(bench) = Bench::new() else { return };
+    let id = bench.idle(|_| ());
+    let class = bench.path("class");
+    let record = format!("state/{id}/state.json");
+    let mut state = bench.read(&record);
+    state["rdt"] = json!({"class": class, "made": false, "monitor": class.join("monitor")});
+    fs::write(bench.path(&record), state.to_string()).unwrap();
+    let (status, output, errors) = bench.call(&["exec", &id, "echo", "has run"]);
+    assert!(status == 255 && output.is_empty() && errors.contains("linux.intelRdt"), "{status}: {errors}");
+    fs::create_dir_all(class.join("monitor")).unwrap();
+    let files = [class.join("tasks"), class.join("monitor/tasks")];
+    files.iter().for_each(|file| fs::write(file, "").unwrap());
+    assert_eq!(bench.output(&["exec", &id, "echo", "has run"]), "has run");
+    files.iter().for_each(|file| assert_eq!(fs::read_to_string(file).unwrap(), "0\n"));
+    fs::remove_dir_all(class.join("monitor")).unwrap();
+    bench.end(&id);
+    bench.nothing_is_left();
+}
