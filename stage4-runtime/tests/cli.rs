@@ -125,17 +125,40 @@ fn lists_are_tables_objects_or_names() {
     bench.nothing_is_left();
 }
 
-#[test]
-fn completions_and_manual_pages_are_generated() {
-    stage4(&["generate", "completions", "bash"]).assert().success().stdout(contains("stage4-runtime"));
+/// All verbs but the hidden one, as the command itself lists them.
+fn verbs() -> Vec<String> {
+    let help = stage4(&["--help"]).assert().success().get_output().stdout.clone();
+    let help = String::from_utf8(help).unwrap();
+    let lines = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    let lines = lines.take_while(|line| line.starts_with("  "));
+    let names = lines.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
 #[test]
-fn every_verb_has_a_help_with_its_options() {
-    for verb in [
-        "spec", "create", "start", "run", "state", "list", "kill", "delete", "exec", "ps", "pause", "resume",
-        "update", "events", "features", "recvtty",
-    ] {
-        stage4(&[verb, "--help"]).assert().success().stdout(contains("Usage: stage4-runtime"));
+fn completions_and_manual_pages_are_generated() {
+    for shell in ["bash", "zsh", "fish"] {
+        let completions = stage4(&["generate", "completions", shell]).assert().success();
+        let text = String::from_utf8(completions.get_output().stdout.clone()).unwrap();
+        verbs().iter().for_each(|verb| assert!(text.contains(verb.as_str()), "{shell}: {verb}"));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    stage4(&["generate", "man", directory.path().to_str().unwrap()]).assert().success();
+    for verb in verbs() {
+        let page = directory.path().join(format!("stage4-runtime-{verb}.1"));
+        let text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{page:?}: {error}"));
+        assert!(text.contains(".SH SYNOPSIS") && text.contains("Example"), "{verb}: {text}");
+    }
+}
+
+#[test]
+fn every_verb_has_a_help_with_its_options_and_an_example() {
+    let verbs = verbs();
+    assert!(verbs.len() >= 17, "{verbs:?}");
+    for verb in verbs {
+        let help = stage4(&[&verb, "--help"]).assert().success();
+        help.stdout(contains("Usage: stage4-runtime")).stdout(contains(format!("stage4-runtime {verb}")));
+        let help = stage4(&[&verb, "--help"]).assert().get_output().stdout.clone();
+        assert!(String::from_utf8(help).unwrap().contains("Example"), "{verb}");
     }
 }

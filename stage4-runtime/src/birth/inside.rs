@@ -90,7 +90,7 @@ fn furnish(
     line: &Line,
 ) -> Result<(RootMount, Option<OwnedFd>)> {
     let (plan, sources) = (order.plan, &mut outside.sources);
-    let proof = newborn.private_mounts(plan.root.incoming()).map_err(explained)?;
+    let proof = newborn.private_mounts(plan.root.incoming())?;
     let root = RootMount::attach(&proof, &plan.root, sources)?;
     let unsealed = mounts::mount_all(&proof, &root, &plan.mounts, sources)?;
     devices::make(&proof, &root, &plan.devices, sources)?;
@@ -159,8 +159,4 @@ fn wait_for_start(
     let (caller, state) = doorbell.wait()?;
     *listener.borrow_mut() = Some(caller);
     Ok(state)
-}
-
-fn explained(error: Error) -> Error {
-    error.with_hint("config.json: linux.namespaces: a container has a new mount namespace; in the host's, or in another container's, its mounts would be theirs")
 }

@@ -9,6 +9,7 @@ use crate::{Result, death};
 
 /// Remove a container that has stopped
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stage4-runtime delete --force mine")]
 pub struct DeleteArgs {
     /// Kill it first; remove it even if it is half made or damaged; no error if it is not there
     #[arg(long, short)]

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 /// Print what a container uses, and when memory runs out
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stage4-runtime events --stats mine")]
 pub struct EventsArgs {
     /// Once, and no more
     #[arg(long)]

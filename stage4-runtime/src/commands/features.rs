@@ -18,6 +18,7 @@ use std::path::Path;
 
 /// Print what this runtime does on this kernel as JSON
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stage4-runtime features")]
 pub struct FeaturesArgs {}
 
 pub(super) fn features(_: &FeaturesArgs) -> Result<u8> {

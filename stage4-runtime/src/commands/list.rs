@@ -14,6 +14,7 @@ use std::fmt::Write;
 
 /// List containers
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stage4-runtime list --format json")]
 pub struct ListArgs {
     /// How they are listed
     #[arg(long, short, value_enum, default_value_t = Form::Table)]

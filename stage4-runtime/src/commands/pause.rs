@@ -11,6 +11,9 @@ use std::time::Duration;
 
 /// Stop all processes of a container
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  stage4-runtime pause mine; stage4-runtime state mine; stage4-runtime resume mine"
+)]
 pub struct PauseArgs {
     /// The container's name
     #[arg(value_name = "ID")]
@@ -19,6 +22,7 @@ pub struct PauseArgs {
 
 /// Let the processes of a paused container go on
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stage4-runtime resume mine")]
 pub struct ResumeArgs {
     /// The container's name
     #[arg(value_name = "ID")]

@@ -12,6 +12,7 @@ use crate::{Error, Failure, Result, birth};
 
 /// Execute the process of a created container
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stage4-runtime create --bundle box mine && stage4-runtime start mine")]
 pub struct StartArgs {
     /// The container's name
     #[arg(value_name = "ID")]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 /// Print a container's state as JSON
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stage4-runtime state mine")]
 pub struct StateArgs {
     /// The container's name
     #[arg(value_name = "ID")]

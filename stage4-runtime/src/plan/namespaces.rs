@@ -43,9 +43,10 @@ impl Namespaces {
     /// From the lists of a configuration that has been checked.
     ///
     /// # Errors
-    /// An id map that the kernel would refuse.
+    /// No new mount namespace; an id map that the kernel would refuse.
     pub fn of(config: &Config) -> Result<Self> {
         let linux = &config.linux;
+        require_own_mounts(linux)?;
         let made = |kind| linux.makes(kind);
         let clocks = made(NamespaceKind::Time).then(|| offsets(linux)).filter(|offsets| !offsets.are_none());
         let born = [
@@ -70,6 +71,16 @@ impl Namespaces {
     /// Is the process root of a user namespace that is not the host's?
     pub fn has_users(&self) -> bool {
         self.born.has(Kind::User) || self.joined.iter().any(|joined| joined.kind == Kind::User)
+    }
+}
+
+/// In the host's mount namespace, or another container's, what is mounted for the container would be mounted there, and
+/// stay; and a root that is only changed by chroot(2), as other runtimes do then, is left by whoever may chroot again.
+fn require_own_mounts(linux: &Linux) -> Result<()> {
+    match linux.makes(NamespaceKind::Mount) {
+        true => Ok(()),
+        false => Err(Error::refused("config.json: linux.namespaces: a container has a new mount namespace")
+            .with_hint("in the host's, or in another container's, its mounts would be theirs, and chroot(2) alone holds nobody: list {\"type\": \"mount\"} without a path")),
     }
 }
 

@@ -202,3 +202,20 @@ fn streams_that_are_closed_are_no_obstacle() {
     }
     bench.nothing_is_left();
 }
+
+/// Without one its mounts would be the host's. Refused before anything is made.
+#[test]
+fn a_container_without_a_mount_namespace_of_its_own_is_refused() {
+    let Some(bench) = Bench::new() else { return };
+    for path in [None, Some("/proc/self/ns/mnt")] {
+        bench.config("true", |config| {
+            let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+            namespaces.retain(|namespace| namespace["type"] != "mount");
+            namespaces.extend(path.map(|path| json!({"type": "mount", "path": path})));
+        });
+        let (status, _, errors) = bench.call(&["run", &bench.id()]);
+        assert!(status == 1 && errors.contains("a container has a new mount namespace"), "{errors}");
+        assert!(!bench.path("state").exists(), "nothing was begun");
+    }
+    bench.nothing_is_left();
+}
