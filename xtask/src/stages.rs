@@ -23,7 +23,7 @@ pub(crate) const STAGES: [Stage; 4] = [
     Stage { name: "stage1", package: "stage1-chroot", needs: &[Need::Ground, Need::Chroot] },
     Stage { name: "stage2", package: "stage2-namespaces", needs: &[Need::Ground, Need::Mounts] },
     Stage { name: "stage3", package: "stage3-cgroups", needs: &[Need::Ground, Need::Mounts] },
-    Stage { name: "stage4", package: "stage4-runtime", needs: &[Need::Ground, Need::Mounts] },
+    Stage { name: "stage4", package: "stage4-runtime", needs: &[Need::Ground, Need::Container] },
 ];
 
 impl Stage {

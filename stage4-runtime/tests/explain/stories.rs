@@ -59,10 +59,10 @@ fn told(config: &Config, (mounts, groups): (&str, &str), user: Option<u32>) -> (
     (story(&plan, scene), ignored(&plan, &warnings))
 }
 
-/// One directory for the snapshots of all tests, and their names as they are.
+/// Beside the demo's snapshots, which are its steps, and their names as they are.
 fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
+    settings.set_snapshot_path("snapshots");
     settings.set_prepend_module_to_snapshot(false);
     settings
 }

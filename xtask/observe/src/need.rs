@@ -3,6 +3,7 @@
 //! The probe tries the calls themselves. Book: "How to use this book".
 //! Invariant: doctor, demo and tests ask this one list, so that the prediction equals what happens.
 
+mod container;
 mod groups;
 
 use crate::{
@@ -59,6 +60,8 @@ pub enum Need {
     CgroupFreezer,
     /// The kernel's pressure stall information.
     Pressure,
+    /// A container as `stage4-runtime spec` describes it: by being root, or rootless.
+    Container,
 }
 
 /// Whether this machine has what is needed.
@@ -118,6 +121,7 @@ impl Need {
             Need::CgroupDevices => "cgroup-devices",
             Need::CgroupFreezer => "cgroup-freezer",
             Need::Pressure => "pressure",
+            Need::Container => "container",
         }
     }
 
@@ -147,6 +151,7 @@ impl Need {
             }
             Need::Root => groups::root(),
             Need::Pressure => groups::pressure(),
+            Need::Container => container::default(programs),
             Need::CgroupFreezer => groups::freezer(programs),
             Need::CgroupIo => groups::throttled_disk(programs),
             Need::CgroupDevices => groups::limited(programs, &["--device", "c 1:3 rwm"]),
@@ -177,7 +182,12 @@ fn ask(programs: &Programs, stage: &str, arguments: &[&str]) -> Answer {
     let Some(command) = programs.find(stage) else {
         return Answer::no(format!("{stage} is not built"), None);
     };
-    let ran = Command::new(command).args(arguments).env("PATH", programs.path()).output();
+    answered(Command::new(command).args(arguments).env("PATH", programs.path()))
+}
+
+/// What a command's success, or its words, say of the machine.
+fn answered(command: &mut Command) -> Answer {
+    let ran = command.output();
     let told = match &ran {
         Ok(output) if output.status.success() => return Answer::yes(),
         Ok(output) => without_notes(&String::from_utf8_lossy(&output.stderr)).trim().to_owned(),

@@ -27,6 +27,9 @@ impl Names {
     pub fn new(scene: &Scene, host: &Value) -> Names {
         let canary = scene.canary_file().display().to_string();
         let mut names = vec![
+            // Where the runtime remembers containers: root's directory, or the scene's for an ordinary user.
+            (scene.directory().join("run/stage4-runtime").display().to_string(), "<state>".to_owned()),
+            ("/run/stage4-runtime".to_owned(), "<state>".to_owned()),
             (scene.work().display().to_string(), "$WORK".to_owned()),
             (canary.clone(), "$CANARY".to_owned()),
             (canary.trim_start_matches('/').to_owned(), "${CANARY#/}".to_owned()),

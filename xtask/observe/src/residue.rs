@@ -4,6 +4,8 @@
 //! Invariant: only what is named `stageN-…` is ours to report or remove; a scene, its mounts and its
 //! processes only while nobody holds the scene's lock.
 
+pub(crate) mod containers;
+
 use crate::{Error, Result, processes, scene};
 use nix::{
     fcntl::OFlag,
@@ -28,6 +30,8 @@ use std::{
 /// Something that was left.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Residue {
+    /// A container of stage 4, by its directory of state.
+    Container(PathBuf),
     /// A process that a scene started, or whose root is in one.
     Process(i32, String),
     /// A mount in or below a scene.
@@ -45,6 +49,7 @@ pub enum Residue {
 impl fmt::Display for Residue {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Residue::Container(path) => write!(out, "container {}", path.display()),
             Residue::Process(pid, command) => write!(out, "process {pid} ({command})"),
             Residue::Mount(path) => write!(out, "mount {}", path.display()),
             Residue::Directory(path) => write!(out, "directory {}", path.display()),
@@ -61,7 +66,9 @@ impl fmt::Display for Residue {
 /// When the mounts cannot be read: a scene must not be taken for one without any.
 pub fn find() -> Result<Vec<Residue>> {
     let scenes = scenes();
-    let mut found: Vec<_> = inhabitants(&scenes);
+    // Containers first: to delete one removes its processes and groups as well.
+    let mut found: Vec<_> = containers::left(&scenes).into_iter().map(Residue::Container).collect();
+    found.extend(inhabitants(&scenes));
     found.extend(mounts()?.into_iter().filter(|path| below(&scenes, path)).map(Residue::Mount));
     found.extend(scenes.iter().cloned().map(Residue::Directory));
     if !geteuid().is_root() {
@@ -82,6 +89,8 @@ impl Residue {
     /// The kernel's own, when it cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
         match self {
+            Residue::Container(path) if path.exists() => containers::remove(path),
+            Residue::Container(_) => Ok(()),
             // Looked at again: in the meantime its number could have become another's.
             Residue::Process(pid, _) if inhabitants(&scenes()).contains(self) => {
                 kill(Pid::from_raw(*pid), Signal::SIGKILL).map_err(Into::into)
@@ -94,6 +103,8 @@ impl Residue {
                 fs::remove_file(path)
             }
             Residue::Link(name) => delete_link(name),
+            // Gone with its container, perhaps.
+            Residue::Cgroup(path) if !path.exists() => Ok(()),
             Residue::Cgroup(path) => fs::remove_dir(path),
         }
     }

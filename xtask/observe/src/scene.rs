@@ -4,7 +4,7 @@
 //! Invariant: a scene takes everything it made with it when it is dropped, and nothing that was mounted
 //! into it; `clean` finds what a killed one could not take.
 
-use crate::{Error, Result, disk, tree, workspace::Programs};
+use crate::{Error, Result, disk, residue::containers::RUNTIME_DIRECTORY, tree, workspace::Programs};
 use nix::{
     sys::statvfs::{FsFlags, statvfs},
     unistd::mkdtemp,
@@ -69,6 +69,10 @@ impl Scene {
         fs::write(&canary, format!("{CANARY}\n")).map_err(Error::path("write", &canary))?;
         let work = directory.join("work");
         fs::create_dir(&work).map_err(Error::path("mkdir", &work))?;
+        let run = directory.join(RUNTIME_DIRECTORY);
+        fs::create_dir(&run).map_err(Error::path("mkdir", &run))?;
+        // Others are kept out of it (XDG Base Directory Specification).
+        fs::set_permissions(&run, fs::Permissions::from_mode(0o700)).map_err(Error::path("chmod", &run))?;
         let canary = start_canary(directory, programs)?;
         Ok(Scene {
             directory: directory.to_path_buf(),
@@ -113,6 +117,8 @@ impl Scene {
             .env("LC_ALL", "C")
             .env("NO_COLOR", "1")
             .env("COLUMNS", "76");
+        // An ordinary user's containers are remembered here, and so none of their own is met.
+        command.env("XDG_RUNTIME_DIR", self.directory.join(RUNTIME_DIRECTORY));
         command.env("WORK", self.work()).env("CANARY", self.canary_file());
         command.env("CANARY_PID", self.canary_pid().to_string()).env(SCENE, &self.directory);
         command.envs(disk::below(&self.directory).map(|disk| ("DISK", disk)));

@@ -169,7 +169,11 @@ fn executable(messages: &[u8]) -> Option<PathBuf> {
     values.filter_map(|value| value.get("executable")?.as_str().map(PathBuf::from)).next_back()
 }
 
-fn built(package: &str, linkage: Linkage) -> Result<PathBuf> {
+/// The executable of `package` that an earlier run built beside this one.
+///
+/// # Errors
+/// When there is none.
+pub fn built(package: &str, linkage: Linkage) -> Result<PathBuf> {
     let own = std::env::current_exe().map_err(|error| Error::Build(format!("/proc/self/exe: {error}")))?;
     // A test lies one directory deeper, in deps.
     let profile = own.ancestors().skip(1).find(|path| !path.ends_with("deps")).unwrap_or(&own);

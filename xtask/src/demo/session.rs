@@ -115,7 +115,7 @@ impl Session {
             .and_then(|()| play::play(script, part, &mut scene, &self.stop));
         // Before the scene goes: what left its group has left neither us nor the scene.
         let orphans = end_children(Some(scene.canary_pid()));
-        let played = played?;
+        let played = played.inspect_err(|_| self.sweep())?;
         let kept = keep.then(|| {
             scene.keep();
             scene.work()
@@ -126,6 +126,15 @@ impl Session {
             broken.chain(orphans.iter().map(|orphan| format!("{orphan} was left behind"))).collect();
         let verdict = if broken.is_empty() { Verdict::Observed } else { Verdict::Broken(broken) };
         Ok(Result { verdict, played: Some(played), kept })
+    }
+
+    /// What outlives its processes, when a step was cut short: root's containers and their groups. What cannot be
+    /// removed is told by `left`.
+    fn sweep(&self) {
+        let outlives = |found: &Residue| matches!(found, Residue::Container(_) | Residue::Cgroup(_));
+        let found = residue::find().unwrap_or_default();
+        let fresh = found.iter().filter(|found| !self.before.contains(found) && outlives(found));
+        fresh.for_each(|found| drop(found.remove()));
     }
 
     /// The directories that were asked to be kept.
