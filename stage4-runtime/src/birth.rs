@@ -59,6 +59,8 @@ pub struct Order<'a> {
     pub traces: Traces,
     /// What is known of it before it is there.
     pub record: Record,
+    /// May it do without a group of its own ([`Rootless::applies`](crate::rootless::Rootless::applies))?
+    pub rootless: bool,
     /// The control groups of the machine.
     pub layout: &'a Layout,
     /// When it starts.
@@ -121,7 +123,7 @@ fn make_group(order: &Order<'_>) -> Result<Option<Group>> {
     cgroup::require_free(order.layout, &order.traces.groups)?;
     order.place.leave_traces(&order.traces)?;
     let plan = &order.plan.cgroup;
-    let group = match cgroup::make(order.layout, plan) {
+    let group = match cgroup::make(order.layout, plan, order.rootless) {
         Ok(group) => group,
         // Somebody was quicker: what is there is his.
         Err(error) => return order.place.leave_traces(&Traces::default()).and(Err(error)),

@@ -8,7 +8,6 @@ use crate::config::Resources;
 use crate::config::resources::{Cpu, Memory};
 use crate::plan::cgroup::{self, Cgroup};
 use crate::{Error, Result};
-use nix::unistd::geteuid;
 use stage3_cgroups::group::Existing;
 use stage3_cgroups::{Base, Controller, Group, Layout, Version, devices};
 use std::path::PathBuf;
@@ -39,26 +38,26 @@ pub fn require_free(layout: &Layout, paths: &[PathBuf]) -> Result<()> {
     }
 }
 
-/// Makes the group. None: nothing is asked of a group, and none can be had.
+/// Makes the group. None: nothing is asked of a group, none can be had, and whoever is `rootless` does without.
 ///
 /// # Errors
 /// One that cannot be made, or processes in a group of that name; then nothing was made.
-pub fn make(layout: &Layout, plan: &Cgroup) -> Result<Option<Group>> {
+pub fn make(layout: &Layout, plan: &Cgroup, rootless: bool) -> Result<Option<Group>> {
     let mut needed = plan.resources.as_ref().map(cgroup::controllers).unwrap_or_default();
     // Where each hierarchy has groups of its own, `update` cannot ask for processors later (cpusets of version 1).
-    if geteuid().is_root() && layout.version(Controller::Cpuset) == Some(Version::V1) {
+    if !rootless && layout.version(Controller::Cpuset) == Some(Version::V1) {
         needed.push(Controller::Cpuset);
     }
     match Group::make(layout, plan.base, &plan.name, &needed, Existing::Adopt) {
         Ok(group) => Ok(Some(group)),
-        Err(_) if needed.is_empty() && !is_required(plan) => Ok(None),
+        Err(_) if rootless && needed.is_empty() && !names_files(plan) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Is there something that only a group can do? An engine that names the path means to find the group there.
-fn is_required(plan: &Cgroup) -> bool {
-    geteuid().is_root() || plan.resources.as_ref().is_some_and(|all| !all.unified.is_empty())
+/// Files of version 2 are asked for by name.
+fn names_files(plan: &Cgroup) -> bool {
+    plan.resources.as_ref().is_some_and(|all| !all.unified.is_empty())
 }
 
 // ANCHOR: resources

@@ -44,6 +44,7 @@ pub mod procfs;
 pub mod rdt;
 pub mod rlimits;
 pub mod root;
+pub mod rootless;
 pub mod schedule;
 pub mod seccomp;
 pub mod state;

@@ -6,6 +6,7 @@
 
 use crate::conversation::DOORBELL;
 use crate::id::ContainerId;
+use crate::rootless::is_root_of_the_machine;
 use crate::{Error, Result};
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -41,11 +42,10 @@ const DIRECTORY: OFlag =
 impl Home {
     /// Where the state is kept unless `--root` says otherwise.
     pub fn default_path() -> Result<PathBuf> {
-        if geteuid().is_root() {
-            return Ok(Path::new("/run").join(NAME));
-        }
-        match std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty()) {
+        let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty());
+        match own.filter(|_| !is_root_of_the_machine()) {
             Some(directory) => Ok(Path::new(&directory).join(NAME)),
+            None if geteuid().is_root() => Ok(Path::new("/run").join(NAME)),
             None => Err(Error::refused("there is no directory for the state of containers").with_hint(
                 "an ordinary user sets XDG_RUNTIME_DIR (pam_systemd(8) does), or gives --root DIR",
             )),

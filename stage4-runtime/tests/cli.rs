@@ -85,6 +85,7 @@ fn wrong_command_lines_are_refused_before_anything_is_done() {
         (&["state", ".."], 2, "invalid container ID"),
         (&["kill", "x", "NOSUCH"], 2, "unknown signal"),
         (&["--systemd-cgroup", "list"], 1, "cgroupfs"),
+        (&["--rootless", "perhaps", "list"], 2, "auto"),
         (&["exec", "x"], 2, "COMMAND"),
         (&["exec", "--user", "root", "x", "true"], 2, "is not a number"),
         (&["update", "--memory", "much", "x"], 2, "much"),

@@ -8,6 +8,8 @@ mod broken;
 mod ground;
 #[path = "life/hooks.rs"]
 mod hooks;
+#[path = "life/rootless.rs"]
+mod rootless;
 #[path = "seccomp/sys/mod.rs"]
 mod sys;
 #[path = "life/visit.rs"]

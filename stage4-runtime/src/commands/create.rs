@@ -12,6 +12,7 @@ use crate::log::Level;
 use crate::plan::process::TerminalPlan;
 use crate::plan::root::Way;
 use crate::plan::{Facts, Plan};
+use crate::rootless::is_initial_user_namespace;
 use crate::seccomp::Arch;
 use crate::state::{Home, Record, Traces, traces};
 use crate::{Error, Failure, Result, capabilities, cgroup, console, death, exec, moment, own_executable};
@@ -118,6 +119,7 @@ pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) ->
     let order = Order {
         plan: &plan,
         place: &place,
+        rootless: desk.rootless.applies(),
         traces: Traces { groups, init: None },
         record,
         layout: &layout,
@@ -153,12 +155,6 @@ pub(super) fn facts(linux: &crate::config::Linux) -> Result<Facts> {
         native: Arch::native()?,
         within: !is_initial_user_namespace() || !geteuid().is_root(),
     })
-}
-
-/// The first user namespace maps every id to itself (user_namespaces(7)).
-fn is_initial_user_namespace() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// A terminal needs somebody who takes its other end: by the socket that it is sent to, or by one of our own, of which

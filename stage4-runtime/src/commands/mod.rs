@@ -24,6 +24,7 @@ use crate::config::Config;
 pub(crate) use crate::conversation::failed;
 use crate::id::ContainerId;
 use crate::log::{Format, Level, Log};
+use crate::rootless::Rootless;
 use crate::state::{Home, Place, Record, Status};
 use crate::{Error, Failure, Result, cgroup};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -72,6 +73,10 @@ pub struct Global {
     /// Log what is done as well
     #[arg(long, global = true)]
     debug: bool,
+    /// Do without control groups where none can be had; auto: unless root of the machine calls
+    // Before the verb only: `spec --rootless` says something else.
+    #[arg(id = "without_groups", long = "rootless", value_enum, value_name = "WHEN", default_value_t = RootlessWhen::Auto)]
+    rootless: RootlessWhen,
     /// Ask systemd for the control group (refused: this runtime makes it itself)
     #[arg(long, global = true)]
     systemd_cgroup: bool,
@@ -83,6 +88,16 @@ enum LogFormat {
     Text,
     /// An object a line
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RootlessWhen {
+    /// Whoever calls
+    True,
+    /// Never: an error where they cannot be had
+    False,
+    /// As who calls is root of the machine or not
+    Auto,
 }
 
 #[derive(Debug, Subcommand)]
@@ -113,6 +128,7 @@ enum Verb {
 pub struct Desk {
     home: Option<PathBuf>,
     log: Log,
+    rootless: Rootless,
 }
 
 impl Cli {
@@ -194,7 +210,12 @@ impl Global {
             Some(root) => Some(std::path::absolute(root).map_err(|e| Error::io("getcwd()", &e))?),
             None => None,
         };
-        Ok(Desk { home, log })
+        let rootless = match self.rootless {
+            RootlessWhen::True => Rootless::Yes,
+            RootlessWhen::False => Rootless::No,
+            RootlessWhen::Auto => Rootless::Auto,
+        };
+        Ok(Desk { home, log, rootless })
     }
 }
 
