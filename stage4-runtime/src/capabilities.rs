@@ -54,6 +54,7 @@ pub fn keep_over_setuid() -> Result<()> {
     set_keepcaps(true).map_err(|errno| Error::call("prctl(PR_SET_KEEPCAPS, 1)", errno))
 }
 
+// ANCHOR: capabilities
 /// From what is permitted now to exactly `sets`.
 ///
 /// # Errors
@@ -79,6 +80,7 @@ pub fn assume(sets: &Sets) -> Result<()> {
         ))),
     }
 }
+// ANCHOR_END: capabilities
 
 /// The five sets of this process, as the kernel has them.
 pub fn present() -> Result<Sets> {

@@ -172,6 +172,7 @@ fn drop_privileges(plan: &ProcessPlan, means: &mut Means<'_>) -> Result<()> {
 }
 // ANCHOR_END: last-acts
 
+// ANCHOR: no-new-privileges
 fn close_to_privileges() -> Result<()> {
     set_no_new_privs().map_err(|errno| Error::call("prctl(PR_SET_NO_NEW_PRIVS, 1)", errno))?;
     match get_no_new_privs() {
@@ -180,6 +181,7 @@ fn close_to_privileges() -> Result<()> {
         Err(errno) => Err(Error::call("prctl(PR_GET_NO_NEW_PRIVS)", errno)),
     }
 }
+// ANCHOR_END: no-new-privileges
 
 /// An error of the runtime's own; 126 and 127 are for programs that could not be executed.
 fn failed(error: Error) -> Failure {

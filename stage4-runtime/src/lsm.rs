@@ -12,6 +12,7 @@ use std::os::fd::AsFd;
 /// A profile that is the absence of one.
 pub const UNCONFINED: &CStr = c"unconfined";
 
+// ANCHOR: labels
 /// The next execve(2) enters the AppArmor profile `profile`; `file` is attr/apparmor/exec of this thread.
 pub fn enter_profile(file: impl AsFd, profile: &CStr) -> Result<()> {
     let order = [b"exec ", profile.to_bytes()].concat();
@@ -27,6 +28,7 @@ pub fn enter_profile(file: impl AsFd, profile: &CStr) -> Result<()> {
         now.strip_prefix(profile.to_bytes()).is_some_and(|mode| mode.is_empty() || mode.starts_with(b" ("));
     said("process.apparmorProfile", profile, &now, is_it)
 }
+// ANCHOR_END: labels
 
 /// The next execve(2) enters the SELinux context `label`; `file` is attr/exec of this thread.
 pub fn enter_label(file: impl AsFd, label: &CStr) -> Result<()> {

@@ -33,6 +33,7 @@ pub fn make_readonly(_proof: &PrivateMounts, root: &RootMount, plan: &Masks) -> 
     })
 }
 
+// ANCHOR: masks
 /// Covers the paths.
 ///
 /// # Errors
@@ -48,6 +49,7 @@ pub fn cover(_proof: &PrivateMounts, root: &RootMount, plan: &Masks, sources: &m
         cover.lay(target.as_fd(), path)
     })
 }
+// ANCHOR_END: masks
 
 /// One mount that covers many places. The first is the original: the kernel copies only what is attached.
 struct Cover<Make> {
@@ -81,6 +83,7 @@ impl<Make: FnOnce() -> Result<Option<OwnedFd>>> Lay for Cover<Make> {
     }
 }
 
+// ANCHOR: masks-find
 /// The file itself, by links of the image if it must be; `None` where there is none.
 fn find(root: &RootMount, path: &Path) -> Result<Option<OwnedFd>> {
     match beneath::open(root.as_fd(), path, OFlag::O_PATH) {
@@ -89,6 +92,7 @@ fn find(root: &RootMount, path: &Path) -> Result<Option<OwnedFd>> {
         Err(errno) => Err(failed("openat2(RESOLVE_IN_ROOT)", path, errno)),
     }
 }
+// ANCHOR_END: masks-find
 
 fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>, path: &Path) -> Result<()> {
     move_mount(tree, target).map_err(|errno| failed("move_mount", path, errno))

@@ -41,6 +41,7 @@ impl Procfs {
             .with_hint("mount -t proc proc /proc: the runtime reads and writes about its processes there"))
     }
 
+    // ANCHOR: redirected
     /// Opens a file of it. Neither links nor mounts lead out; `self` is followed.
     ///
     /// # Errors
@@ -65,6 +66,7 @@ impl Procfs {
             }
         })
     }
+    // ANCHOR_END: redirected
 
     /// Writes `text` to a file of it, in one write(2) as the kernel wants it.
     ///

@@ -46,6 +46,7 @@ impl RootMount {
         Ok(RootMount { fd, path: plan.path.clone() })
     }
 
+    // ANCHOR: escapes
     /// Makes it `/`, and leaves what was there before.
     ///
     /// # Errors
@@ -63,6 +64,7 @@ impl RootMount {
             }
         }
     }
+    // ANCHOR_END: escapes
 
     /// What is asked of the root as a whole, once everything in it is made: which events travel, and read-only.
     ///

@@ -12,6 +12,7 @@ use stage2_namespaces::Kind;
 use stage2_namespaces::birth::Newborn;
 use stage2_namespaces::net::{link, socket::Socket};
 
+// ANCHOR: shared-kernel
 /// Arranges all of it; init is in its group already.
 ///
 /// # Errors
@@ -31,6 +32,7 @@ pub fn arrange(plan: &Plan, newborn: &Newborn) -> Result<()> {
     }
     if newborn.has(Kind::Net) { raise_loopback() } else { Ok(()) }
 }
+// ANCHOR_END: shared-kernel
 
 /// A new network namespace has one link, and that is down; programs expect to reach themselves.
 fn raise_loopback() -> Result<()> {

@@ -137,6 +137,7 @@ fn open_terminal(order: &Order<'_>, proof: &PrivateMounts, root: &RootMount) -> 
     console.send(socket.as_fd()).map(Some)
 }
 
+// ANCHOR: leaked-descriptor-closed
 /// What was the parent's and was inherited: its log, its directories of state. Nobody in this process returns to them.
 ///
 /// It may wait for days, and would hold all of it open; and `/proc/PID/fd` would lead there (CVE-2024-21626).
@@ -146,6 +147,7 @@ fn close_what_is_not_ours(order: &Order<'_>, line: &Line, doorbell: Option<&Door
     let first = FIRST + RawFd::from(order.listeners.saturating_add(order.preserved));
     close_all_but(first, &kept).map_err(|errno| Error::call("close_range(2)", errno))
 }
+// ANCHOR_END: leaked-descriptor-closed
 
 /// Created: told to the parent, and released by it. What is returned is the state at the start.
 fn wait_for_start(

@@ -41,6 +41,7 @@ pub(super) fn features(_: &FeaturesArgs) -> Result<u8> {
     print(&format!("{value:#}\n")).map(|()| 0)
 }
 
+// ANCHOR: features
 fn linux() -> Result<Value> {
     let kinds = NamespaceKind::ALL.iter().filter(|kind| namespaces::kind(**kind).known_here());
     let known = capabilities::known();
@@ -68,6 +69,7 @@ fn linux() -> Result<Value> {
         "mountExtensions": { "idmap": { "enabled": true } },
     }))
 }
+// ANCHOR_END: features
 
 /// A profile may name those that this machine's kernel runs programs of.
 fn architectures() -> Result<Vec<&'static str>> {

@@ -36,6 +36,7 @@ impl<'a> Directory<'a> {
         Ok(Directory { path, entered })
     }
 
+    // ANCHOR: leaked-descriptor
     /// Enters it as its user, if root could not; and makes sure that it is a place inside.
     pub fn confirm(self, root: BorrowedFd<'_>) -> Result<()> {
         if !self.entered {
@@ -49,12 +50,14 @@ impl<'a> Directory<'a> {
             ))),
         }
     }
+    // ANCHOR_END: leaked-descriptor
 }
 
 fn as_path(path: &CStr) -> &Path {
     Path::new(OsStr::from_bytes(path.to_bytes()))
 }
 
+// ANCHOR: leaked-descriptor-enter
 fn enter(root: BorrowedFd<'_>, path: &CStr) -> Result<()> {
     let directory = beneath::open(root, as_path(path), OFlag::O_PATH | OFlag::O_DIRECTORY);
     directory.and_then(fchdir).map_err(|errno| {
@@ -67,3 +70,4 @@ fn enter(root: BorrowedFd<'_>, path: &CStr) -> Result<()> {
         }
     })
 }
+// ANCHOR_END: leaked-descriptor-enter

@@ -72,6 +72,7 @@ impl Assembler {
         })
     }
 
+    // ANCHOR: seccomp-compiler
     /// Goes on where the word's range says: halves the ranges until one is left, or a few exceptions from one.
     ///
     /// Short ways count twice. Since Linux 5.11 the kernel tries the program once with every number when it is
@@ -99,6 +100,7 @@ impl Assembler {
             .fold(rule, |next, range| self.compare(operation::EQUAL, range.from as u32, range.value, next));
         Some(next)
     }
+    // ANCHOR_END: seccomp-compiler
 
     /// The program, from its first instruction, which is the one made last.
     ///

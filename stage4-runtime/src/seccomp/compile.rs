@@ -79,6 +79,7 @@ impl<'a> Compiler<'a> {
         Compiler { code, decisions, default, newer, foreign }
     }
 
+    // ANCHOR: seccomp
     /// What each number means where the kernel says it is `arch`.
     fn numbers(&mut self, arch: Arch, judged: &[Arch]) -> Ranges<Label> {
         let mut numbers = Ranges::new(u32::MAX.into(), self.default);
@@ -94,6 +95,7 @@ impl<'a> Compiler<'a> {
         }
         numbers
     }
+    // ANCHOR_END: seccomp
 
     /// Marks the calls of one architecture.
     fn calls(&mut self, arch: Arch, numbers: &mut Ranges<Label>) {

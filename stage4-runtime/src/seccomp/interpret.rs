@@ -34,6 +34,7 @@ impl Call {
     }
 }
 
+// ANCHOR: seccomp-interpret
 /// The program's verdict about a call.
 pub fn interpret(program: &[Instruction], call: &Call) -> Option<Verdict> {
     let mut word = 0;
@@ -54,3 +55,4 @@ pub fn interpret(program: &[Instruction], call: &Call) -> Option<Verdict> {
         }
     }
 }
+// ANCHOR_END: seccomp-interpret

@@ -25,6 +25,7 @@ impl<T: Copy + PartialEq> Ranges<T> {
         Ranges { last, starts: vec![(0, value)] }
     }
 
+    // ANCHOR: seccomp-ranges
     /// From now on the numbers from `from` to `to` mean `value`.
     pub fn set(&mut self, from: u64, to: u64, value: T) {
         let first = self.starts.partition_point(|(start, _)| *start < from);
@@ -34,6 +35,7 @@ impl<T: Copy + PartialEq> Ranges<T> {
         let rest = (to < self.last && next != Some(to + 1)).then(|| (to + 1, self.starts[behind - 1].1));
         self.starts.splice(first..behind, std::iter::once((from, value)).chain(rest));
     }
+    // ANCHOR_END: seccomp-ranges
 
     /// What `number` means.
     pub fn at(&self, number: u64) -> T {
