@@ -109,7 +109,7 @@ pub fn kind(listed: NamespaceKind) -> Kind {
     }
 }
 
-// ANCHOR: rootless-container
+// ANCHOR: rootless
 fn users(linux: &Linux) -> Result<Users> {
     let map = |field: &str, mappings: &[IdMapping]| {
         let extent = |m: &IdMapping| Extent { inside: m.container_id, outside: m.host_id, count: m.size };
@@ -124,7 +124,7 @@ fn users(linux: &Linux) -> Result<Users> {
         }),
     }
 }
-// ANCHOR_END: rootless-container
+// ANCHOR_END: rootless
 
 fn offsets(linux: &Linux) -> Offsets {
     let offset = |clock| {
