@@ -27,8 +27,11 @@ rm -rf /new /tmp/x 2>/dev/null
 echo "uid map: $(cat /proc/self/uid_map | tr -s ' ')"
 "#;
 
-/// Each name, with what it changes.
-pub const BUNDLES: [(&str, fn(&mut Value)); 13] = [
+/// A name, and what it changes.
+type Bundle = (&'static str, fn(&mut Value));
+
+/// All of them.
+pub const BUNDLES: [Bundle; 13] = [
     ("default", |_| ()),
     ("writable", |config| config["root"]["readonly"] = json!(false)),
     ("user", |config| {
