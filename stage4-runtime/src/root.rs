@@ -5,7 +5,7 @@
 
 use crate::mounts::Sources;
 use crate::mounts::sources::cut_off;
-use crate::plan::root::{Root, Way};
+use crate::plan::root::{Root, Seat, Way};
 use crate::sys::mount::{Change, Reach, mount_setattr, open_tree};
 use crate::{Error, Result};
 use nix::fcntl::{OFlag, open};
@@ -16,7 +16,7 @@ use stage2_namespaces::Rootfs;
 use stage2_namespaces::mount::{PrivateMounts, Propagation, move_mount};
 use stage2_namespaces::pivot::pivot_into;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The root as a mount in init's mount namespace.
 #[derive(Debug)]
@@ -28,22 +28,34 @@ pub struct RootMount {
 impl RootMount {
     /// Attaches the tree of the root; the mounts that are made in it travel nowhere, for all around it is private.
     ///
-    /// It is put on top of `/`, where paths do not see it: they begin at the root below, until [`RootMount::enter`].
-    /// So it needs no directory that init could reach, and its old path may be closed to init's user.
+    /// On top of `/` paths do not see it: they begin at the root below, until [`RootMount::enter`]. So it needs no
+    /// directory that init could reach, and its old path may be closed to init's user.
     ///
     /// # Errors
-    /// What the kernel refuses.
+    /// What the kernel refuses; a path that hooks need and that init cannot reach.
     pub fn attach(_proof: &PrivateMounts, plan: &Root, sources: &mut Sources) -> Result<Self> {
         let fd = match sources.take_root() {
             Some(fd) => fd,
             None => copied_here(plan)?,
         };
+        let root = RootMount { fd, path: plan.path.clone() };
+        match plan.seat {
+            Seat::Above => root.move_above()?,
+            Seat::Path => root.move_to(Rootfs::open(&plan.path)?.as_fd(), &plan.path)?,
+        }
+        Ok(root)
+    }
+
+    fn move_above(&self) -> Result<()> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let top =
             open("/", flags, Mode::empty()).map_err(|errno| Error::call("open(\"/\", O_PATH)", errno))?;
-        move_mount(fd.as_fd(), top.as_fd())
-            .map_err(|errno| Error::call(format!("move_mount(<{}>, \"/\")", plan.path.display()), errno))?;
-        Ok(RootMount { fd, path: plan.path.clone() })
+        self.move_to(top.as_fd(), Path::new("/"))
+    }
+
+    fn move_to(&self, target: BorrowedFd<'_>, name: &Path) -> Result<()> {
+        move_mount(self.fd.as_fd(), target)
+            .map_err(|errno| Error::call(format!("move_mount(<{}>, {name:?})", self.path.display()), errno))
     }
 
     // ANCHOR: escapes
@@ -57,7 +69,10 @@ impl RootMount {
                 error.with_hint("a root in memory (initramfs) cannot be pivoted away from: there is --no-pivot, which is weaker")
             }),
             Way::Chroot => {
-                // Already moved over `/`, as switch_root(8) does it, so that `..` leads back here and not below.
+                // Over `/`, as switch_root(8) does it, so that `..` leads back here and not below.
+                if plan.seat == Seat::Path {
+                    self.move_above()?;
+                }
                 fchdir(&self.fd).map_err(|errno| Error::call("fchdir(root)", errno))?;
                 chroot(".").map_err(|errno| Error::call("chroot(\".\")", errno))?;
                 chdir("/").map_err(|errno| Error::call("chdir(\"/\")", errno))

@@ -34,8 +34,9 @@ pub fn is_root_of_the_machine() -> bool {
     geteuid().is_root() && is_initial_user_namespace()
 }
 
-/// The first user namespace maps every id to itself (user_namespaces(7)).
+/// The first user namespace maps every id to itself (user_namespaces(7)). Where nobody can tell, it is taken for that
+/// one: then all is asked for, and what cannot be had is an error.
 pub fn is_initial_user_namespace() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    map.split_whitespace().eq(["0", "0", "4294967295"])
+    let map = fs::read_to_string("/proc/self/uid_map");
+    map.map_or(true, |map| map.split_whitespace().eq(["0", "0", "4294967295"]))
 }

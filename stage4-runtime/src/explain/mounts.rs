@@ -8,6 +8,7 @@ use super::sources::{copied_null, copied_root, prepared, tree_of};
 use super::strace::{self, beneath, mount_setattr, move_mount, openat, path, perhaps, word};
 use crate::plan::mounts::options::Attributes;
 use crate::plan::mounts::{FileSystem, Mount, What};
+use crate::plan::root::Seat;
 use stage2_namespaces::mount::Incoming;
 use stage3_cgroups::layout::Kind;
 use std::path::Path;
@@ -30,9 +31,13 @@ pub(super) fn mounted(story: &mut Story<'_>) {
     if !story.scene.privileged {
         calls.extend(copied_root(story));
     }
-    calls.push(openat("AT_FDCWD", "/", "O_RDONLY|O_CLOEXEC|O_PATH|O_DIRECTORY"));
-    calls.push(move_mount("<rootfs>", "</>"));
-    story.tell("root.path", calls, None, "on top of the host's root, where paths do not see it yet");
+    let (seat, why) = match story.plan.root.seat {
+        Seat::Above => (Path::new("/"), "on top of the host's root, where paths do not see it yet"),
+        Seat::Path => (story.plan.root.path.as_path(), "where hooks of createContainer look for it"),
+    };
+    calls.push(openat("AT_FDCWD", &path(seat), "O_RDONLY|O_CLOEXEC|O_PATH|O_DIRECTORY"));
+    calls.push(move_mount("<rootfs>", &format!("<{}>", seat.display())));
+    story.tell("root.path", calls, None, why);
     story.tell_always(
         vec!["umask(000)".to_owned()],
         None,

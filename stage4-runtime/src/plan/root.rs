@@ -21,6 +21,16 @@ pub enum Way {
     Chroot,
 }
 
+/// Where the root is attached until it is entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat {
+    /// On top of `/`, where no path leads: it needs no directory that init could reach.
+    Above,
+    /// At its own path: hooks of createContainer look there for what is mounted in the container (runtime.md,
+    /// "Lifecycle", step 7).
+    Path,
+}
+
 /// The root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
@@ -32,6 +42,8 @@ pub struct Root {
     pub propagation: Option<Spread>,
     /// How it becomes `/`.
     pub way: Way,
+    /// Where it waits for that.
+    pub seat: Seat,
 }
 
 /// A propagation type, for one mount or for all below it, too.
@@ -83,7 +95,8 @@ impl Root {
             return Err(Error::refused("config.json: root.path: \"/\" is the host's own root")
                 .with_hint("a container's root is a directory of its own"));
         }
-        Ok(Root { path, readonly: root.readonly, propagation: propagation(&config.linux), way })
+        let seat = if config.hooks.create_container.is_empty() { Seat::Above } else { Seat::Path };
+        Ok(Root { path, readonly: root.readonly, propagation: propagation(&config.linux), way, seat })
     }
 
     /// May what the host mounts later appear in the container? From the container to the host nothing travels.

@@ -55,6 +55,32 @@ fn hooks_run_in_order_and_each_is_told_the_state() {
     bench.nothing_is_left();
 }
 
+/// config.md, "createContainer Hooks": the container's mounts are made, and its root is not yet `/`; engines' hooks look
+/// for the container's files beneath the path that the state tells.
+#[test]
+fn hooks_of_create_container_find_its_mounts_beneath_the_path_of_its_root() {
+    let Some(bench) = Bench::new() else { return };
+    let seen = bench.path("shared/seen");
+    for no_pivot in [false, true] {
+        let id = bench.id();
+        bench.config("cat /proc/1/comm; ls -d /..", |config| {
+            let script = format!(
+                "cat {0}/proc/1/comm > {1}; ls -d {0}/dev/ptmx >> {1}",
+                bench.path("rootfs").display(),
+                seen.display()
+            );
+            config["hooks"]["createContainer"] = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
+        });
+        let way: &[&str] = if no_pivot { &["--no-pivot"] } else { &[] };
+        let output = bench.output(&[&["run"], way, &[&id]].concat());
+        assert!(output.starts_with("sh\n"), "{output}");
+        let told = fs::read_to_string(&seen).unwrap();
+        assert_eq!(told.lines().count(), 2, "{told}");
+        assert!(told.contains("/rootfs/dev/ptmx"), "{told}");
+    }
+    bench.nothing_is_left();
+}
+
 #[test]
 fn hooks_after_the_start_only_warn_and_those_before_it_end_the_container() {
     let Some(bench) = Bench::new() else { return };
