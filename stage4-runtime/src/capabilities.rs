@@ -22,11 +22,11 @@ pub fn known() -> u64 {
     })
 }
 
-/// What can be given to a process in `new_users`, a new user namespace, or else in our own.
-pub fn grantable(new_users: bool) -> Result<Grantable> {
+/// What can be given to a process in `other_users`, a user namespace that it is born in or joins, or else in our own.
+pub fn grantable(other_users: bool) -> Result<Grantable> {
     let known = known();
     let held = raw::get().map_err(|errno| Error::call("capget()", errno))?.permitted;
-    Ok(Grantable { known, held: if new_users { known } else { held } })
+    Ok(Grantable { known, held: if other_users { known } else { held } })
 }
 
 /// Takes everything out of the bounding set that is not in `sets`; needs CAP_SETPCAP, so it comes first.

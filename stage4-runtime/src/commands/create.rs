@@ -7,6 +7,7 @@ use super::{Desk, failed};
 use crate::birth::{self, Begin, Born, Order};
 use crate::bundle::Bundle;
 use crate::config::check::Verb;
+use crate::config::linux::NamespaceKind;
 use crate::id::ContainerId;
 use crate::log::Level;
 use crate::plan::process::TerminalPlan;
@@ -149,9 +150,10 @@ pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) ->
 }
 
 pub(super) fn facts(linux: &crate::config::Linux) -> Result<Facts> {
-    let new_users = linux.makes(crate::config::linux::NamespaceKind::User);
+    // Whoever joins one has all of them in it as well (user_namespaces(7)).
+    let other_users = linux.namespace(NamespaceKind::User).is_some();
     Ok(Facts {
-        grantable: capabilities::grantable(new_users)?,
+        grantable: capabilities::grantable(other_users)?,
         native: Arch::native()?,
         within: !is_initial_user_namespace() || !geteuid().is_root(),
     })

@@ -109,10 +109,10 @@ impl View {
     /// The caller; but without a user namespace nobody but root can run it, so it is told as root's.
     fn of(linux: &Linux) -> Result<Self> {
         const SYS_ADMIN: u64 = 1 << 21;
-        let new_users = linux.makes(NamespaceKind::User);
+        let other_users = linux.namespace(NamespaceKind::User).is_some();
         let real = facts(linux)?;
         let known = real.grantable.known;
-        if !new_users && real.grantable.held & SYS_ADMIN == 0 {
+        if !other_users && real.grantable.held & SYS_ADMIN == 0 {
             let facts = Facts { grantable: Grantable { known, held: known }, within: false, ..real };
             return Ok(View { facts, privileged: true, caller: (0, 0), bounding: known });
         }
@@ -121,8 +121,8 @@ impl View {
             facts: real,
             privileged: ours.effective & SYS_ADMIN != 0,
             caller: (geteuid().as_raw(), getegid().as_raw()),
-            // A new user namespace begins with all of them.
-            bounding: if new_users { known } else { ours.bounding },
+            // Whoever enters a user namespace begins with all of them.
+            bounding: if other_users { known } else { ours.bounding },
         })
     }
 }

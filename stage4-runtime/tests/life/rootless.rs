@@ -33,3 +33,25 @@ fn a_group_is_done_without_where_the_caller_says_so_or_is_not_root_of_the_machin
     assert!(status == 1 && errors.contains("EROFS"), "a limit is not left out: {status} {errors}");
     bench.nothing_is_left();
 }
+
+/// user_namespaces(7): who joins one has all capabilities in it, so that those asked for can be given, to root inside.
+#[test]
+fn who_joins_a_user_namespace_gets_the_capabilities_asked_for() {
+    let Some(bench) = Bench::new() else { return };
+    let map = json!([{"containerID": 0, "hostID": 0, "size": 1000}]);
+    let first = bench.idle(|config| {
+        config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
+        config["linux"]["uidMappings"] = map.clone();
+        config["linux"]["gidMappings"] = map.clone();
+    });
+    let users = format!("/proc/{}/ns/user", bench.pid(&first));
+    bench.config("grep CapEff /proc/self/status; readlink /proc/self/ns/user", |config| {
+        config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user", "path": users}));
+    });
+    let (status, output, errors) = bench.call(&["run", &bench.id()]);
+    assert_eq!((status, errors.as_str()), (0, ""), "{output}");
+    let namespace = std::fs::read_link(&users).unwrap();
+    assert_eq!(output, format!("CapEff:\t0000000020000420\n{}\n", namespace.display()));
+    bench.end(&first);
+    bench.nothing_is_left();
+}
