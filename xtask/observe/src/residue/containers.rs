@@ -16,7 +16,7 @@ use std::{
 const NAME: &str = "stage4-runtime";
 
 /// Below `$XDG_RUNTIME_DIR` of commands that are typed in a scene.
-pub(crate) const RUNTIME_DIRECTORY: &str = "run";
+pub(crate) const RUNTIME_DIRECTORY: &str = ".run";
 
 /// The directories of state of what was left: root's by name, and whatever lies in a scene.
 pub(super) fn left(scenes: &[PathBuf]) -> Vec<PathBuf> {
