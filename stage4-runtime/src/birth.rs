@@ -126,7 +126,7 @@ fn make_group(order: &Order<'_>) -> Result<Option<Group>> {
     let group = match cgroup::make(order.layout, plan, order.rootless) {
         Ok(group) => group,
         // Somebody was quicker: what is there is his.
-        Err(error) => return order.place.leave_traces(&Traces::default()).and(Err(error)),
+        Err(error) => return order.place.forget_traces().and(Err(error)),
     };
     group.as_ref().map_or(Ok(()), |group| cgroup::limit(group, plan))?;
     Ok(group)
@@ -141,8 +141,8 @@ fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Lin
         users.give(child).and_then(|()| line.say(&Word::Go(Vec::new()))).map_err(failed)?;
     }
     let init = Life::of(child.pid.as_raw()).map_err(failed)?;
-    (order.traces.init, order.record.init) = (Some(init), Some(init));
-    order.place.leave_traces(&order.traces).map_err(failed)?;
+    order.record.init = Some(init);
+    order.place.leave_traces(&Traces { groups: Vec::new(), init: Some(init) }).map_err(failed)?;
     line.wait_for_done(None)?;
 
     // Later than the other limits: init has made and bound device files until here.

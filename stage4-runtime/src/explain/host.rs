@@ -16,14 +16,14 @@ pub(super) fn before(story: &mut Story<'_>) {
         None,
         "all of it is read and checked, and becomes a plan, before anything is done",
     );
-    let create = "O_WRONLY|O_CREAT|O_TRUNC|O_NOFOLLOW|O_CLOEXEC, 0600";
+    let create = |how: &str| format!("O_WRONLY|O_CREAT|{how}|O_NOFOLLOW|O_CLOEXEC, 0600");
     let place = format!("<state/{id}>");
     story.tell_always(
         vec![
             format!("mkdirat(<state>, {id:?}, 0700)"),
             format!("flock({place}, LOCK_EX)"),
-            openat(&place, "config.json", create),
-            openat(&place, "traces", create),
+            openat(&place, "config.json", &create("O_TRUNC")),
+            openat(&place, "traces", &create("O_APPEND")),
         ],
         None,
         "what will be made is written down first: whoever is killed on the way, `delete --force` finds it",

@@ -57,7 +57,7 @@ impl Place {
     /// Writes the record; a reader sees the one before it or this one.
     pub fn write(&self, record: &Record) -> Result<()> {
         let text = serde_json::to_vec(record).map_err(|e| Error::refused(format!("{RECORD}: {e}")))?;
-        self.write_file(NEXT, &text)?;
+        self.write_file(NEXT, OFlag::O_TRUNC, &text)?;
         renameat(&self.fd, NEXT, &self.fd, RECORD)
             .map_err(|errno| Error::call(format!("rename({:?})", self.path.join(RECORD)), errno))
     }
@@ -77,7 +77,7 @@ impl Place {
 
     /// Keeps the configuration as it is now.
     pub fn keep_config(&self, text: &[u8]) -> Result<()> {
-        self.write_file(CONFIG, text)
+        self.write_file(CONFIG, OFlag::O_TRUNC, text)
     }
 
     /// The configuration as it was when the container was made.
@@ -93,8 +93,9 @@ impl Place {
         Doorbell::hangs(self.as_fd(), &self.path)
     }
 
-    pub(super) fn write_file(&self, name: &str, text: &[u8]) -> Result<()> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    /// Behind what is there (`O_APPEND`) or instead of it (`O_TRUNC`): then whoever is killed here leaves an empty file.
+    pub(super) fn write_file(&self, name: &str, how: OFlag, text: &[u8]) -> Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | how;
         let path = || self.path.join(name);
         let fd = openat(&self.fd, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)
             .map_err(|errno| Error::call(format!("open({:?}, O_WRONLY|O_CREAT)", path()), errno))?;

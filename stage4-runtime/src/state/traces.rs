@@ -1,10 +1,12 @@
 //! What a container may have left on the host: written down before it is made.
 //!
 //! Book: "The life cycle" (`state`).
-//! Invariant: plain lines, of which each is understood without the others: a damaged file still says what it says.
+//! Invariant: plain lines, of which each is understood without the others: a damaged file still says what it says. What
+//! is written down stays there until it is removed: whoever is killed while the next line is written keeps the others.
 
 use super::{Life, Place};
 use crate::{Error, Result};
+use nix::fcntl::OFlag;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
@@ -21,9 +23,14 @@ pub struct Traces {
 pub(super) const TRACES: &str = "traces";
 
 impl Place {
-    /// Writes them down.
+    /// Writes them down, behind those that are written down already.
     pub fn leave_traces(&self, traces: &Traces) -> Result<()> {
-        self.write_file(TRACES, &traces.text())
+        self.write_file(TRACES, OFlag::O_APPEND, &traces.text())
+    }
+
+    /// As if nothing had been written down.
+    pub fn forget_traces(&self) -> Result<()> {
+        self.write_file(TRACES, OFlag::O_TRUNC, b"")
     }
 
     /// What is written down.
@@ -87,5 +94,23 @@ mod tests {
         assert_eq!(Traces::parse(&text[..text.len() - 1]), Traces { init: None, ..traces.clone() });
         assert_eq!(Traces::parse(&text[..30]).groups.len(), 0);
         assert_eq!(Traces::parse(b"\xff\xfe\0garbage\n"), Traces::default());
+    }
+
+    /// Of a maker who is killed between the two, or in the middle of the second, the groups are known all the same.
+    #[test]
+    fn state_traces_that_are_written_later_take_nothing_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let fd = nix::fcntl::open(directory.path(), super::super::DIRECTORY, nix::sys::stat::Mode::empty());
+        let place = Place { path: directory.path().to_owned(), fd: fd.unwrap() };
+        let groups = Traces { groups: vec!["/sys/fs/cgroup/memory/a".into()], init: None };
+        place.leave_traces(&groups).unwrap();
+        let file = std::fs::File::open(directory.path().join(TRACES)).unwrap();
+        let init = Some(Life { pid: 7, start_time: 4711 });
+        place.leave_traces(&Traces { groups: Vec::new(), init }).unwrap();
+        assert_eq!(place.traces().unwrap(), Traces { init, ..groups });
+        // The very file: it was never shorter than it had been.
+        assert!(std::io::read_to_string(file).unwrap().starts_with("group /sys/fs/cgroup/memory/a\n"));
+        place.forget_traces().unwrap();
+        assert_eq!(place.traces().unwrap(), Traces::default());
     }
 }
