@@ -35,6 +35,7 @@ use crate::plan::hooks::HooksPlan;
 use crate::rdt::{self, Membership};
 use crate::seccomp::agent::Introduction;
 use crate::state::{Life, Lock, Place, Record, Status, Traces};
+use crate::trace::{Deed, Trace};
 use crate::{Error, Failure, Result, cgroup, death, hooks, network_devices};
 use outside::Outside;
 use stage2_namespaces::Kind;
@@ -71,6 +72,8 @@ pub struct Order<'a> {
     pub listeners: u16,
     /// Descriptors behind them that it keeps, too (`--preserve-fds`).
     pub preserved: u16,
+    /// Where it is noted what was done, and when (`--trace`).
+    pub trace: &'a Trace,
 }
 
 /// When the process is executed.
@@ -100,8 +103,9 @@ pub struct Born {
 /// What could not be made or set. What was made until then is still there, and written down.
 pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, Failure> {
     let group = make_group(&order).map_err(failed)?;
-    let outside = Outside::open(&order, group.as_ref()).map_err(failed)?;
-    let (line, child) = bear(&order, outside, group.as_ref(), lock)?;
+    let trace = order.trace;
+    let outside = trace.time(Deed::Open, || Outside::open(&order, group.as_ref())).map_err(failed)?;
+    let (line, child) = trace.time(Deed::Bear, || bear(&order, outside, group.as_ref(), lock))?;
 
     match raise(&mut order, group.as_ref(), &child, &line) {
         Ok(()) => Ok(Born { child, line, record: order.record }),
@@ -121,7 +125,11 @@ pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, F
 /// Written down before it is made, so that it is found and removed whatever happens; but never one of somebody else's.
 fn make_group(order: &Order<'_>) -> Result<Option<Group>> {
     cgroup::require_free(order.layout, &order.traces.groups)?;
-    order.place.leave_traces(&order.traces)?;
+    order.trace.time(Deed::WriteDown, || order.place.leave_traces(&order.traces))?;
+    order.trace.time(Deed::Group, || make_limited_group(order))
+}
+
+fn make_limited_group(order: &Order<'_>) -> Result<Option<Group>> {
     let plan = &order.plan.cgroup;
     let group = match cgroup::make(order.layout, plan, order.rootless) {
         Ok(group) => group,
@@ -136,9 +144,10 @@ fn make_group(order: &Order<'_>) -> Result<Option<Group>> {
 // ANCHOR: birth-raise
 /// From newborn to created; the order is the drawing's.
 fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Line) -> Result<(), Failure> {
-    let plan = order.plan;
+    let (plan, trace) = (order.plan, order.trace);
     if let Some(users) = &plan.namespaces.users {
-        users.give(child).and_then(|()| line.say(&Word::Go(Vec::new()))).map_err(failed)?;
+        let given = trace.time(Deed::Maps, || users.give(child));
+        given.and_then(|()| line.say(&Word::Go(Vec::new()))).map_err(failed)?;
     }
     let init = Life::of(child.pid.as_raw()).map_err(failed)?;
     order.record.init = Some(init);
@@ -147,13 +156,14 @@ fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Lin
 
     // Later than the other limits: init has made and bound device files until here.
     if let (Some(group), Some(policy)) = (group, &plan.policy) {
-        group.decide_about_devices(policy).map_err(failed)?;
+        trace.time(Deed::Policy, || group.decide_about_devices(policy)).map_err(failed)?;
     }
-    order.record.rdt = equip(plan, init.pid).map_err(failed)?;
+    order.record.rdt = equip(plan, trace, init.pid).map_err(failed)?;
     let agent = Introduction::of_init(plan.agent.as_ref(), &order.record, Status::Creating);
     let state = order.record.state(Status::Creating);
-    hooks::run_all(&plan.hooks.prestart, &state).map_err(failed)?;
-    hooks::run_all(&plan.hooks.create_runtime, &state).map_err(failed)?;
+    let run = |hooks: &[_]| hooks::run_all(hooks, &state);
+    trace.time_all(Deed::Prestart, &plan.hooks.prestart, run).map_err(failed)?;
+    trace.time_all(Deed::CreateRuntime, &plan.hooks.create_runtime, run).map_err(failed)?;
     line.say(&Word::Go(state)).map_err(failed)?;
     line.wait_for_done(agent.as_ref())?;
 
@@ -201,12 +211,15 @@ pub fn start(
 ///
 /// # Errors
 /// It could not be executed.
-pub fn release(born: &Born, plan: &Plan, log: &Log) -> Result<(), Failure> {
+pub fn release(born: &Born, plan: &Plan, log: &Log, trace: &Trace) -> Result<(), Failure> {
     born.line.say(&Word::Go(born.record.state(Status::Created))).map_err(failed)?;
     let agent = Introduction::of_init(plan.agent.as_ref(), &born.record, Status::Created);
     born.line.wait_for_silence(agent.as_ref())?;
-    tell_of_start(&born.record, &plan.hooks, log);
-    Ok(())
+    trace.ended(Deed::Execute);
+    trace.time_all(Deed::Poststart, &plan.hooks.poststart, |_| {
+        tell_of_start(&born.record, &plan.hooks, log);
+        Ok(())
+    })
 }
 
 /// It runs, whatever they say (runtime.md, Lifecycle).
@@ -232,11 +245,17 @@ fn not_waiting(id: &str, status: Status) -> Error {
 }
 
 /// What only the parent can give to init: links of the host's network, a class of the processor's cache.
-fn equip(plan: &Plan, init: i32) -> Result<Option<Membership>> {
-    if !plan.linux.net_devices.is_empty() {
-        network_devices::hand_over(&plan.linux, &Namespace::of(init, Kind::Net)?)?;
+fn equip(plan: &Plan, trace: &Trace, init: i32) -> Result<Option<Membership>> {
+    let linux = &plan.linux;
+    if linux.net_devices.is_empty() && linux.intel_rdt.is_none() {
+        return Ok(None);
     }
-    plan.linux.intel_rdt.as_ref().map(|asked| rdt::join(asked, plan.id.as_str(), init)).transpose()
+    trace.time(Deed::Equip, || {
+        if !linux.net_devices.is_empty() {
+            network_devices::hand_over(linux, &Namespace::of(init, Kind::Net)?)?;
+        }
+        linux.intel_rdt.as_ref().map(|asked| rdt::join(asked, plan.id.as_str(), init)).transpose()
+    })
 }
 
 /// Gives birth, directly or by a joiner. After the birth there are two of everything; each side takes its own.

@@ -10,6 +10,7 @@
 //! | `root`, `mounts`, `devices`, `masks`, `identity`, `capabilities`, `seccomp`, … | the leaves: one kernel noun each |
 //! | `state`, `conversation` | what is remembered between commands, and said between processes |
 //! | `explain` | the plan told as the calls it becomes |
+//! | `trace` | what a birth did, and when |
 
 pub mod beneath;
 pub mod birth;
@@ -51,6 +52,7 @@ pub mod state;
 mod surroundings;
 mod sys;
 pub mod sysctl;
+pub mod trace;
 pub mod visit;
 
 pub use stage1_chroot::Error;

@@ -12,6 +12,8 @@ mod hooks;
 mod rootless;
 #[path = "seccomp/sys/mod.rs"]
 mod sys;
+#[path = "life/trace.rs"]
+mod trace;
 #[path = "life/visit.rs"]
 mod visit;
 #[path = "life/walk.rs"]

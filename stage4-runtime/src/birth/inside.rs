@@ -12,11 +12,11 @@ use crate::last_acts::{Means, OwnFiles, Who, make_ready};
 use crate::root::RootMount;
 use crate::seccomp::messenger;
 use crate::sys::descriptors::close_all_but;
+use crate::trace::Deed;
 use crate::{Error, Failure, Result, devices, hooks, identity, masks, mounts, surroundings, sysctl};
 use stage1_chroot::descriptors::FIRST;
 use stage2_namespaces::birth::Newborn;
 use stage2_namespaces::mount::PrivateMounts;
-use stage3_cgroups::group::Doors;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -47,10 +47,11 @@ fn grow_up(
     doorbell: Option<&Doorbell>,
     listener: &RefCell<Option<Line>>,
 ) -> Result<Infallible, Failure> {
-    let plan = order.plan;
-    outside.doors.as_mut().map_or(Ok(()), Doors::enter).map_err(failed)?;
+    let (plan, trace) = (order.plan, order.trace);
+    let doors = outside.doors.as_mut();
+    doors.map_or(Ok(()), |doors| trace.time(Deed::Enter, || doors.enter())).map_err(failed)?;
     become_root(order, line).map_err(failed)?;
-    surroundings::arrange(plan, newborn).map_err(failed)?;
+    trace.time(Deed::Surroundings, || surroundings::arrange(plan, newborn)).map_err(failed)?;
     let files = own_files(order, &outside).map_err(failed)?;
     let (root, terminal) = furnish(order, &mut outside, newborn, line).map_err(failed)?;
 
@@ -71,13 +72,14 @@ fn grow_up(
         preserved: order.preserved,
         filter: &mut filter,
     };
-    let ready = make_ready(&plan.process, &mut means)?;
+    let ready = trace.time(Deed::LastActs, || make_ready(&plan.process, &mut means))?;
     drop((root, outside));
     close_what_is_not_ours(order, line, doorbell).map_err(failed)?;
 
     let state = wait_for_start(line, doorbell, listener).map_err(failed)?;
-    hooks::run_all(&plan.hooks.start_container, &state).map_err(failed)?;
-    ready.go(&mut filter)
+    let start = &plan.hooks.start_container;
+    trace.time_all(Deed::StartContainer, start, |hooks| hooks::run_all(hooks, &state)).map_err(failed)?;
+    trace.time(Deed::Execute, || ready.go(&mut filter))
 }
 // ANCHOR_END: birth-init
 
@@ -89,24 +91,26 @@ fn furnish(
     newborn: &Newborn,
     line: &Line,
 ) -> Result<(RootMount, Option<OwnedFd>)> {
-    let (plan, sources) = (order.plan, &mut outside.sources);
+    let (plan, trace, sources) = (order.plan, order.trace, &mut outside.sources);
     let proof = newborn.private_mounts(plan.root.incoming())?;
-    let root = RootMount::attach(&proof, &plan.root, sources)?;
-    let unsealed = mounts::mount_all(&proof, &root, &plan.mounts, sources)?;
-    devices::make(&proof, &root, &plan.devices, sources)?;
+    let root = trace.time(Deed::Root, || RootMount::attach(&proof, &plan.root, sources))?;
+    let unsealed = trace.time(Deed::Mounts, || mounts::mount_all(&proof, &root, &plan.mounts, sources))?;
+    trace.time(Deed::Devices, || devices::make(&proof, &root, &plan.devices, sources))?;
     line.say(&Word::Done)?;
 
     // In the container's namespaces, but by the runtime's paths: the root is still the host's.
     let state = line.wait_for_go()?;
-    hooks::run_all(&plan.hooks.create_container, &state)?;
-    root.enter(&proof, &plan.root)?;
+    let hooks = &plan.hooks.create_container;
+    trace.time_all(Deed::CreateContainer, hooks, |hooks| hooks::run_all(hooks, &state))?;
+    trace.time(Deed::Pivot, || root.enter(&proof, &plan.root))?;
     let terminal = open_terminal(order, &proof, &root)?;
-    sysctl::write_all(&outside.proc, &plan.parameters)?;
+    trace.time_all(Deed::Sysctl, &plan.parameters, |all| sysctl::write_all(&outside.proc, all))?;
     // From the inside outwards: what is read-only cannot be changed any more, and what is masked not be found.
-    root.finish(&plan.root)?;
-    unsealed.seal()?;
-    masks::make_readonly(&proof, &root, &plan.masks)?;
-    masks::cover(&proof, &root, &plan.masks, &mut outside.sources)?;
+    trace.time(Deed::ReadOnly, || root.finish(&plan.root).and_then(|()| unsealed.seal()))?;
+    trace.time(Deed::Masks, || {
+        masks::make_readonly(&proof, &root, &plan.masks)?;
+        masks::cover(&proof, &root, &plan.masks, &mut outside.sources)
+    })?;
     Ok((root, terminal))
 }
 // ANCHOR_END: birth-furnish
@@ -116,7 +120,9 @@ fn furnish(
 fn become_root(order: &Order<'_>, line: &Line) -> Result<()> {
     let namespaces = &order.plan.namespaces;
     match &namespaces.users {
-        Some(users) => line.wait_for_go().and_then(|_| users.become_root()),
+        Some(users) => {
+            line.wait_for_go().and_then(|_| order.trace.time(Deed::BecomeRoot, || users.become_root()))
+        }
         None if namespaces.has_users() => identity::become_root_if_there_is_one(),
         None => Ok(()),
     }
@@ -132,9 +138,11 @@ fn own_files(order: &Order<'_>, outside: &Outside) -> Result<OwnFiles> {
 /// The terminal, bound to /dev/console and its other end sent to whoever asked for it.
 fn open_terminal(order: &Order<'_>, proof: &PrivateMounts, root: &RootMount) -> Result<Option<OwnedFd>> {
     let (Some(plan), Some(socket)) = (order.plan.process.terminal, &order.console) else { return Ok(None) };
-    let console = Console::open(root.as_fd(), plan)?;
-    console.bind(proof, root.as_fd())?;
-    console.send(socket.as_fd()).map(Some)
+    order.trace.time(Deed::Terminal, || {
+        let console = Console::open(root.as_fd(), plan)?;
+        console.bind(proof, root.as_fd())?;
+        console.send(socket.as_fd()).map(Some)
+    })
 }
 
 // ANCHOR: leaked-descriptor-closed

@@ -16,6 +16,7 @@ use crate::plan::{Facts, Plan};
 use crate::rootless::is_initial_user_namespace;
 use crate::seccomp::Arch;
 use crate::state::{Home, Record, Traces, traces};
+use crate::trace::Trace;
 use crate::{Error, Failure, Result, capabilities, cgroup, console, death, exec, moment, own_executable};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::geteuid;
@@ -60,7 +61,7 @@ pub struct Making {
 }
 
 pub(super) fn create(desk: &Desk, args: &CreateArgs) -> Result<u8, Failure> {
-    make(desk, &args.making, Begin::WhenRung, Terminal::Sent).map(|_| 0)
+    make(desk, &args.making, Begin::WhenRung, Terminal::Sent, &Trace::off()).map(|_| 0)
 }
 
 /// What becomes of the other end of the container's terminal.
@@ -82,7 +83,13 @@ pub(super) struct Made {
 }
 
 /// From the command line to a container that is created.
-pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) -> Result<Made, Failure> {
+pub(super) fn make(
+    desk: &Desk,
+    args: &Making,
+    begin: Begin,
+    whose: Terminal,
+    trace: &Trace,
+) -> Result<Made, Failure> {
     own_executable::protect().map_err(failed)?;
     let listeners = exec::listeners();
     check_preserved(listeners + args.preserve_fds).map_err(failed)?;
@@ -128,6 +135,7 @@ pub(super) fn make(desk: &Desk, args: &Making, begin: Begin, whose: Terminal) ->
         console,
         listeners,
         preserved: args.preserve_fds,
+        trace,
     };
     let born = place.keep_config(&checked.text).map_err(failed).and_then(|()| birth::create(order, &lock));
     let born = born.and_then(|born| match write_pid(args.pid_file.as_deref(), born.child.pid.as_raw()) {
@@ -190,10 +198,15 @@ pub(super) fn terminal_goes_to(
 
 /// Whole or not there: engines read it as soon as they see it.
 pub(super) fn write_pid(path: Option<&Path>, pid: i32) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
+    path.map_or(Ok(()), |path| write_whole(path, &pid.to_string()))
+}
+
+/// Under another name first, which goes if there is no room.
+pub(super) fn write_whole(path: &Path, text: &str) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".next");
     let next = path.with_file_name(name);
-    fs::write(&next, pid.to_string()).map_err(|e| Error::io(format!("write({next:?})"), &e))?;
-    fs::rename(&next, path).map_err(|e| Error::io(format!("rename({next:?}, {path:?})"), &e))
+    let written = fs::write(&next, text).map_err(|e| Error::io(format!("write({next:?})"), &e));
+    let rename = || fs::rename(&next, path).map_err(|e| Error::io(format!("rename({next:?}, {path:?})"), &e));
+    written.and_then(|()| rename()).inspect_err(|_| drop(fs::remove_file(&next)))
 }

@@ -3,11 +3,12 @@
 //! poll(2), pidfd_open(2), signalfd(2). Book: "The life cycle" (`run`).
 //! Invariant: the exit status is the process's own, and nothing of the container is left when it is known.
 
-use super::create::{Made, Making, Terminal, make};
+use super::create::{Made, Making, Terminal, make, write_whole};
 use super::{Desk, failed};
 use crate::birth::{self, Begin};
 use crate::console::{relay, socket};
 use crate::log::Level;
+use crate::trace::{Trace, svg};
 use crate::{Error, Failure, Result, death};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,6 +16,7 @@ use stage2_namespaces::birth::Child;
 use stage2_namespaces::signals::{News, Signals};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 /// Create a container, start it, and delete it when it has ended
 #[derive(Debug, clap::Args)]
@@ -28,20 +30,63 @@ pub struct RunArgs {
     /// Do not delete it when it has ended
     #[arg(long)]
     keep: bool,
+    /// Write down what was done until it ran, by whom, and when: FILE.json for programs, FILE.svg as a picture
+    #[arg(long, value_name = "FILE", value_parser = Paper::named)]
+    trace: Option<Paper>,
+}
+
+/// Where a trace is written, and as what.
+#[derive(Debug, Clone)]
+struct Paper {
+    path: PathBuf,
+    picture: bool,
+}
+
+impl Paper {
+    fn named(name: &str) -> Result<Self, String> {
+        let path = PathBuf::from(name);
+        let picture = match path.extension().and_then(|suffix| suffix.to_str()) {
+            Some("json") => false,
+            Some("svg") => true,
+            _ => return Err("a name that ends in .json or .svg is wanted".to_owned()),
+        };
+        Ok(Paper { path, picture })
+    }
+
+    fn write(&self, id: &str, trace: &Trace) -> Result<()> {
+        let deeds = trace.deeds();
+        let text = match self.picture {
+            true => svg(id, &deeds),
+            false => serde_json::to_string_pretty(&deeds).map_err(|e| Error::refused(e.to_string()))? + "\n",
+        };
+        write_whole(&self.path, &text)
+    }
 }
 
 pub(super) fn run(desk: &Desk, args: &RunArgs) -> Result<u8, Failure> {
     let terminal = if args.detach { Terminal::Sent } else { Terminal::Attended };
-    let made = make(desk, &args.making, Begin::AtOnce, terminal)?;
+    let trace = if args.trace.is_some() { Trace::begin().map_err(failed)? } else { Trace::off() };
+    let made = make(desk, &args.making, Begin::AtOnce, terminal, &trace)
+        .inspect_err(|_| write_trace(desk, args, &trace))?;
     // From here on what is sent to us is meant for it.
-    let done = Signals::hold().map_err(failed).and_then(|signals| {
-        birth::release(&made.born, &made.plan, &desk.log)?;
-        if args.detach { Ok(()) } else { attend(&made, &signals).map_err(failed) }
-    });
+    let started = Signals::hold()
+        .map_err(failed)
+        .and_then(|signals| birth::release(&made.born, &made.plan, &desk.log, &trace).map(|()| signals));
+    write_trace(desk, args, &trace);
+    let done = started
+        .and_then(|signals| if args.detach { Ok(()) } else { attend(&made, &signals).map_err(failed) });
     match done {
         Ok(()) if args.detach => Ok(0),
         Ok(()) if args.keep => made.born.child.wait().map_err(failed),
         done => end(desk, made, done),
+    }
+}
+
+/// It runs, or does not, whether or not that can be written.
+fn write_trace(desk: &Desk, args: &RunArgs, trace: &Trace) {
+    let written = args.trace.as_ref().map_or(Ok(()), |paper| paper.write(args.making.id.as_str(), trace));
+    if let Err(error) = written {
+        desk.log.say(Level::Warning, &format!("--trace: {error}"));
     }
 }
 

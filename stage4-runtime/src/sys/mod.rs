@@ -14,6 +14,7 @@ pub mod personality;
 pub mod rights;
 pub mod schedule;
 pub mod seccomp;
+pub mod shared;
 pub mod signals;
 pub mod socket;
 pub mod tty;
