@@ -129,5 +129,6 @@ fn borrow_what_is_lacking(args: &RunArgs) -> Result<bool> {
 }
 
 fn note(text: &str) {
-    writeln!(io::stderr(), "note: {text}").ok(); // a note that nobody reads is no error
+    // In one write(2), so that no output of a child gets into it; a note that nobody reads is no error.
+    io::stderr().write_all(format!("note: {text}\n").as_bytes()).ok();
 }

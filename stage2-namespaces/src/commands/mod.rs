@@ -145,5 +145,6 @@ fn print(text: &str) -> Result<u8> {
 }
 
 fn note(text: &str) {
-    writeln!(io::stderr(), "note: {text}").ok(); // a note that nobody reads is no error
+    // In one write(2), so that no output of a child gets into it; a note that nobody reads is no error.
+    io::stderr().write_all(format!("note: {text}\n").as_bytes()).ok();
 }
