@@ -123,6 +123,11 @@ fn escapes_are_contained_by_default() {
 }
 
 #[test]
+fn overwrite_of_the_runtime_fails() {
+    step("overwrite");
+}
+
+#[test]
 fn leaked_descriptor_is_no_working_directory() {
     step("leaked-descriptor");
 }
