@@ -72,7 +72,6 @@ pub fn limit(group: &Group, plan: &Cgroup) -> Result<()> {
 fn write(group: &Group, resources: &Resources) -> Result<()> {
     let version = |controller| group.place(controller).map(|place| place.hierarchy.version);
     let settings = cgroup::settings(resources, version, group.unified().is_some())?;
-    cgroup::require_unified(resources, version)?;
     group.write(&settings)?;
     let list =
         |list: fn(&Cpu) -> &Option<String>| resources.cpu.as_ref().and_then(|cpu| list(cpu).as_deref());

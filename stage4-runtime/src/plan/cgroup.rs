@@ -87,6 +87,7 @@ pub fn settings(
         return Err(Error::refused("config.json: linux.resources.network: no groups of net_cls and net_prio are made")
             .with_hint("version 2 has neither; a BPF program or tc(8) in the container's network namespace does the same"));
     }
+    require_unified(resources, &version)?;
     let mut settings = Vec::new();
     for controller in controllers(resources) {
         match version(controller) {
@@ -111,7 +112,7 @@ pub fn settings(
 ///
 /// # Errors
 /// One that does.
-pub fn require_unified(resources: &Resources, version: impl Fn(Controller) -> Option<Version>) -> Result<()> {
+fn require_unified(resources: &Resources, version: impl Fn(Controller) -> Option<Version>) -> Result<()> {
     match resources.unified.keys().find(|file| version(v2::owner(file)) == Some(Version::V1)) {
         None => Ok(()),
         Some(file) => Err(Error::refused(format!(

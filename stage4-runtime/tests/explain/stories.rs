@@ -70,7 +70,7 @@ fn settings() -> insta::Settings {
 const LOOK: Look = Look { width: 100, colour: false };
 
 /// The complete example, without what is refused: obsolete limits, flags that nobody has defined, an agent for system
-/// calls, priorities of packets.
+/// calls, priorities of packets, files of version 2 whose controllers version 1 manages.
 fn complete() -> Config {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config/complete.json");
     let mut json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -82,6 +82,8 @@ fn complete() -> Config {
     seccomp["syscalls"][0]["action"] = "SCMP_ACT_ERRNO".into();
     let resources = &mut linux["resources"];
     resources.as_object_mut().unwrap().remove("network");
+    // Version 1 manages disks and pages of this layout; of version 2 there is what every group has.
+    resources["unified"] = serde_json::json!({"cgroup.max.depth": "8"});
     resources["memory"].as_object_mut().unwrap().remove("kernel");
     resources["blockIO"].as_object_mut().unwrap().remove("leafWeight");
     resources["blockIO"]["weightDevice"][0].as_object_mut().unwrap().remove("leafWeight");
