@@ -1,6 +1,6 @@
 //! The agent is given the listener of a filter, and told whose it is.
 //!
-//! unix(7), SCM_RIGHTS; config-linux.md, "The Container Process State". Book: "System calls under a filter" (`seccomp`).
+//! unix(7), SCM_RIGHTS; config-linux.md, "The Container Process State". Book: "An answer from outside" (`seccomp-agent`).
 //! Invariant: one state and one descriptor for each connection; whoever is not told is an error.
 
 use crate::Result;

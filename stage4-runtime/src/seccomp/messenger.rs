@@ -1,6 +1,6 @@
 //! The listener of a filter reaches the agent by somebody whom the filter does not bind.
 //!
-//! clone3(CLONE_FILES); seccomp_unotify(2), Linux 5.0, 2019. Book: "System calls under a filter" (`seccomp`).
+//! clone3(CLONE_FILES); seccomp_unotify(2), Linux 5.0, 2019. Book: "An answer from outside" (`seccomp-agent`).
 //! Invariant: the program is not executed before the agent can answer; and whatever calls it is asked about, init
 //! makes none of them to get there but wait4(2) and execve(2).
 //!
@@ -10,12 +10,14 @@
 //! same table of descriptors, in which the kernel will put the listener.
 //!
 //! ```text
+// ANCHOR: seccomp-agent
 //! parent                 init                      messenger
 //!                        clone3(CLONE_FILES) ────▶ waits for the descriptor
 //!                        seccomp(NEW_LISTENER)
 //!   tells the agent ◀───────────────────────────── sends it
 //!   "go" ────────────────────────────────────────▶ ends
 //!                        wait4(), execve()
+// ANCHOR_END: seccomp-agent
 //! ```
 
 use super::program::Program;
