@@ -32,10 +32,11 @@ const WITHOUT_KERNEL: [(&str, &str); 8] = [
 ];
 
 /// What this machine's own run shows as well, and takes a minute and more where every instruction is emulated: system
-/// calls that are traced, attacks that race, mounts by the hundred, filters held against an interpreter; and clients,
-/// which no machine has.
-const HERE: [(&str, &str); 5] = [
+/// calls that are traced, attacks that race, mounts by the hundred, filters held against an interpreter; and clients
+/// and other runtimes, which no machine has.
+const HERE: [(&str, &str); 6] = [
     ("stage4-runtime", "cve"),
+    ("stage4-runtime", "differential"),
     ("stage4-runtime", "explain"),
     ("stage4-runtime", "mounts"),
     ("stage4-runtime", "podman"),
