@@ -5,9 +5,10 @@
 
 use super::{Desk, failed};
 use crate::birth::{self, Begin, Born, Order};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Checked};
 use crate::config::check::Verb;
 use crate::config::linux::NamespaceKind;
+use crate::console::socket::{Peer, connect_to};
 use crate::id::ContainerId;
 use crate::log::Level;
 use crate::plan::process::TerminalPlan;
@@ -17,10 +18,11 @@ use crate::rootless::is_initial_user_namespace;
 use crate::seccomp::Arch;
 use crate::state::{Home, Record, Traces, traces};
 use crate::trace::Trace;
-use crate::{Error, Failure, Result, capabilities, cgroup, console, death, exec, moment, own_executable};
+use crate::{Error, Failure, Result, capabilities, cgroup, death, exec, moment, own_executable};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::geteuid;
 use stage1_chroot::descriptors::check_preserved;
+use stage3_cgroups::Layout;
 use std::cell::Cell;
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -82,6 +84,18 @@ pub(super) struct Made {
     pub terminal: Option<OwnedFd>,
 }
 
+/// All that is known before anything is done.
+struct Prepared {
+    text: Vec<u8>,
+    plan: Plan,
+    record: Record,
+    layout: Layout,
+    groups: Vec<PathBuf>,
+    console: Option<OwnedFd>,
+    terminal: Option<OwnedFd>,
+    listeners: u16,
+}
+
 /// From the command line to a container that is created.
 pub(super) fn make(
     desk: &Desk,
@@ -91,39 +105,12 @@ pub(super) fn make(
     trace: &Trace,
 ) -> Result<Made, Failure> {
     own_executable::protect().map_err(failed)?;
-    let listeners = exec::listeners();
-    check_preserved(listeners + args.preserve_fds).map_err(failed)?;
-    let bundle = Bundle::open(&args.bundle).map_err(failed)?;
-    let checked = bundle.config(Verb::Start).map_err(failed)?;
-    let mut warnings = checked.warnings;
-    let way = if args.no_pivot { Way::Chroot } else { Way::Pivot };
-    let facts = facts(&checked.config.linux).map_err(failed)?;
-    let mut plan =
-        Plan::of(&checked.config, &args.id, bundle.path(), way, facts, &mut warnings).map_err(failed)?;
-    warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("config.json: {warning}")));
-    let (console, terminal) =
-        terminal_goes_to(plan.process.terminal, args.console_socket.as_deref(), whose).map_err(failed)?;
-    let layout = cgroup::layout().map_err(failed)?;
-    plan.cgroup = cgroup::settled(&layout, plan.cgroup);
-    let groups = cgroup::paths(&layout, &plan.cgroup);
-    traces::check(&groups).map_err(failed)?;
+    let prepared = prepare(desk, args, whose).map_err(failed)?;
+    let Prepared { text, plan, record, layout, groups, console, terminal, listeners } = prepared;
 
     // Here the side effects begin.
     let home = desk.home().map_err(failed)?;
     let (place, lock) = home.claim(&args.id).map_err(failed)?;
-    let lock = Cell::new(Some(lock));
-    let record = Record {
-        oci_version: checked.config.oci_version.clone(),
-        id: args.id.to_string(),
-        bundle: bundle.path().to_owned(),
-        rootfs: plan.root.path.clone(),
-        created: moment::now(),
-        owner: geteuid().as_raw(),
-        annotations: checked.config.annotations.clone(),
-        init: None,
-        rdt: None,
-        keyring: !args.no_new_keyring,
-    };
     let order = Order {
         plan: &plan,
         place: &place,
@@ -137,10 +124,10 @@ pub(super) fn make(
         preserved: args.preserve_fds,
         trace,
     };
-    let born = place.keep_config(&checked.text).map_err(failed).and_then(|()| birth::create(order, &lock));
-    let born = born.and_then(|born| match write_pid(args.pid_file.as_deref(), born.child.pid.as_raw()) {
-        Ok(()) => Ok(born),
-        Err(error) => Err(failed(error)),
+    let lock = Cell::new(Some(lock));
+    let kept = place.keep_config(&text).map_err(failed);
+    let born = kept.and_then(|()| birth::create(order, &lock)).and_then(|born| {
+        write_pid(args.pid_file.as_deref(), born.child.pid.as_raw()).map_err(failed).map(|()| born)
     });
     match born {
         Ok(born) => {
@@ -155,6 +142,35 @@ pub(super) fn make(
             Err(failure)
         }
     }
+}
+
+/// Reads, checks and plans.
+fn prepare(desk: &Desk, args: &Making, whose: Terminal) -> Result<Prepared> {
+    let listeners = exec::listeners();
+    check_preserved(listeners + args.preserve_fds)?;
+    let bundle = Bundle::open(&args.bundle)?;
+    let Checked { config, text, mut warnings } = bundle.config(Verb::Start)?;
+    let way = if args.no_pivot { Way::Chroot } else { Way::Pivot };
+    let mut plan = Plan::of(&config, &args.id, bundle.path(), way, facts(&config.linux)?, &mut warnings)?;
+    warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("config.json: {warning}")));
+    let (console, terminal) = terminal_goes_to(plan.process.terminal, args.console_socket.as_deref(), whose)?;
+    let layout = cgroup::layout()?;
+    plan.cgroup = cgroup::settled(&layout, plan.cgroup);
+    let groups = cgroup::paths(&layout, &plan.cgroup);
+    traces::check(&groups)?;
+    let record = Record {
+        oci_version: config.oci_version,
+        id: args.id.to_string(),
+        bundle: bundle.path().to_owned(),
+        rootfs: plan.root.path.clone(),
+        created: moment::now(),
+        owner: geteuid().as_raw(),
+        annotations: config.annotations,
+        init: None,
+        rdt: None,
+        keyring: !args.no_new_keyring,
+    };
+    Ok(Prepared { text, plan, record, layout, groups, console, terminal, listeners })
 }
 
 pub(super) fn facts(linux: &crate::config::Linux) -> Result<Facts> {
@@ -176,7 +192,7 @@ pub(super) fn terminal_goes_to(
 ) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
     match (terminal, socket, whose) {
         (None, None, _) => Ok((None, None)),
-        (Some(_), Some(path), Terminal::Sent) => Ok((Some(console::socket::connect_to(path, console::socket::Peer::Console)?), None)),
+        (Some(_), Some(path), Terminal::Sent) => Ok((Some(connect_to(path, Peer::Console)?), None)),
         (Some(_), None, Terminal::Attended) => {
             socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
                 .map(|(its, ours)| (Some(its), Some(ours)))
