@@ -8,6 +8,7 @@ mod groups;
 
 use crate::{
     play::{Played, Ran, without_notes},
+    residue::containers::RUNTIME_DIRECTORY,
     scene::Scene,
     script::{Place, Step},
 };
@@ -28,7 +29,10 @@ impl Names {
         let canary = scene.canary_file().display().to_string();
         let mut names = vec![
             // Where the runtime remembers containers: root's directory, or the scene's for an ordinary user.
-            (scene.directory().join("run/stage4-runtime").display().to_string(), "<state>".to_owned()),
+            (
+                scene.directory().join(RUNTIME_DIRECTORY).join("stage4-runtime").display().to_string(),
+                "<state>".to_owned(),
+            ),
             ("/run/stage4-runtime".to_owned(), "<state>".to_owned()),
             (scene.work().display().to_string(), "$WORK".to_owned()),
             (canary.clone(), "$CANARY".to_owned()),

@@ -8,7 +8,13 @@ use super::bundle;
 use super::inside::{FLOOR, Ground, Runtime, Session};
 use crate::Error;
 use clap::ValueEnum;
-use observe::{sandbox::Sandbox, scene::Scene, skip::skip, workspace};
+use nix::unistd::geteuid;
+use observe::{
+    sandbox::Sandbox,
+    scene::Scene,
+    skip::{Runner, skip, skip_for},
+    workspace,
+};
 use serde_json::Value;
 use std::{
     fmt, fs,
@@ -56,7 +62,10 @@ pub(super) fn runtimes(arguments: &BenchArguments) -> Result<Vec<Value>, Error> 
     let sandbox = match Sandbox::here() {
         Ok(sandbox) => sandbox,
         Err(answer) => {
-            skip(what, &answer.to_string());
+            match geteuid().is_root() {
+                true => skip(what, &answer.to_string()),
+                false => skip_for(Runner::Root, what, &answer.to_string()),
+            }
             return Ok(Vec::new());
         }
     };
