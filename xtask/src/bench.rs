@@ -4,7 +4,7 @@
 //! Invariant: the two of a pair run in turn, in one go, so that a machine that slows down slows both;
 //! medians and ratios are shown, never asserted.
 
-mod bundle;
+pub(crate) mod bundle;
 mod inside;
 mod measure;
 mod runtimes;

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod generate;
 mod language;
+mod matrix;
 mod page;
 mod stages;
 mod suite;
@@ -36,6 +37,7 @@ enum Verb {
     Demo(demo::DemoArguments),
     Doctor(doctor::DoctorArguments),
     Test(suite::TestArguments),
+    Matrix(matrix::MatrixArguments),
     Bench(bench::BenchArguments),
     Book(book::BookArguments),
     Tidy(tidy::TidyArguments),
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Doctor(arguments) => doctor::doctor(&arguments),
         Verb::Test(arguments) => suite::test(&arguments),
+        Verb::Matrix(arguments) => matrix::matrix(&arguments),
         Verb::Bench(arguments) => bench::bench(&arguments),
         Verb::Book(arguments) => book::book(&arguments),
         Verb::Tidy(arguments) => tidy::tidy(&arguments),

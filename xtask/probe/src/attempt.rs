@@ -16,7 +16,7 @@ struct Row {
 }
 
 /// What came of an attempt.
-enum Cell {
+pub(crate) enum Cell {
     /// The host was reached: how it was seen.
     Leaks(String),
     /// The call that did not let us.
@@ -44,9 +44,7 @@ pub(crate) fn rows() -> Result<ExitCode> {
 /// `probe try ROW`
 pub(crate) fn print(options: &Options) -> Result<ExitCode> {
     let [id] = options.words()?[..] else { return Err(Failure::Usage("try ROW".into())) };
-    let row = ROWS.iter().find(|row| row.id == id);
-    let row = row.ok_or_else(|| Failure::Usage(format!("no row is called {id:?}; see `probe rows`")))?;
-    match (row.run)(options)? {
+    match make(id, options)? {
         Cell::Leaks(how) => {
             say(format_args!("LEAKS {id}: {how}"))?;
             Ok(ExitCode::SUCCESS)
@@ -56,6 +54,13 @@ pub(crate) fn print(options: &Options) -> Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Makes the attempt that is called `id`.
+pub(crate) fn make(id: &str, options: &Options) -> Result<Cell> {
+    let row = ROWS.iter().find(|row| row.id == id);
+    let row = row.ok_or_else(|| Failure::Usage(format!("no row is called {id:?}; see `probe rows`")))?;
+    (row.run)(options)
 }
 
 // ANCHOR: processes

@@ -8,6 +8,9 @@ mod canary;
 mod capability;
 mod compare;
 mod facts;
+mod host;
+mod matrix;
+mod sys;
 
 use lexopt::prelude::*;
 use std::{ffi::OsString, fmt::Display, io::Write, process::ExitCode};
@@ -28,6 +31,15 @@ Usage:
   probe rows            the attempts there are
   probe can NEED        try out what a demo needs: chroot, mounts, userns,
                         users, namespaces
+  probe matrix GROUND [ROW...]
+                        attempts of the isolation matrix, each in a process of its
+                        own, as JSON; GROUND is what `probe host` prints
+  probe attempt GROUND ROW
+                        one of them, in this process
+  probe host DIRECTORY  what the attempts may reach; ends with its standard input
+  probe launch DIRECTORY -- COMMAND...
+                        run it as a careless caller does: with an open directory,
+                        a key, a group
   probe canary SECONDS  a process that waits to be found; ends with its parent
 ";
 
@@ -83,6 +95,12 @@ fn run() -> Result<ExitCode> {
         "rows" => attempt::rows(),
         "can" => capability::print(&options),
         "canary" => canary::wait(&options),
+        "matrix" => matrix::print(&options),
+        "attempt" => matrix::attempt_one(&options),
+        "orphan" => matrix::orphaned(&options),
+        "whoami" => matrix::whoami(),
+        "host" => host::host(&options),
+        "launch" => host::launch(&options),
         other => Err(Failure::Usage(format!("unknown command {other:?}"))),
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 /// The profile that podman and buildah give their containers (containers-common).
-pub(super) const PROFILE: &str = "/usr/share/containers/seccomp.json";
+pub(crate) const PROFILE: &str = "/usr/share/containers/seccomp.json";
 
 /// Those of a container of podman's, for which the profile is.
 const USUAL: [&str; 11] = [
@@ -70,7 +70,7 @@ fn many_mounts(config: &mut Value, count: usize) {
 }
 
 /// As an engine hands it over: without the rules for other machines and other capabilities.
-fn for_oci(profile: &Value) -> Value {
+pub(crate) fn for_oci(profile: &Value) -> Value {
     let lists = |rule: &Value, which: &str, of: &str, words: &[&str]| -> Option<bool> {
         let listed = rule[which][of].as_array().filter(|all| !all.is_empty())?;
         Some(listed.iter().any(|one| one.as_str().is_some_and(|one| words.contains(&one))))

@@ -1,0 +1,137 @@
+//! What was seen: a verdict a cell, to be written down, read again and compared.
+//!
+//! uname(2). Book: "The matrix".
+//! Invariant: more contained than expected is no fault; a leak that nobody expects is.
+
+use super::catalogue::Catalogue;
+use crate::Error;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// One attempt in one column.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Cell {
+    pub verdict: String,
+    pub seen: String,
+}
+
+impl Cell {
+    /// As the table and the catalogue write it.
+    pub fn letter(&self) -> char {
+        match self.verdict.as_str() {
+            "LEAKS" => 'L',
+            "CONTAINED" => 'C',
+            "MODE" => 'm',
+            "N/A" => '-',
+            _ => '?',
+        }
+    }
+}
+
+/// A column: its name and its cells.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Column {
+    pub name: String,
+    pub cells: BTreeMap<String, Cell>,
+}
+
+/// A run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Observed {
+    pub kernel: String,
+    pub rows: Vec<String>,
+    pub columns: Vec<Column>,
+}
+
+impl Observed {
+    pub fn new(rows: &[&str]) -> Observed {
+        let release = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
+        let rows = rows.iter().map(|row| (*row).to_owned()).collect();
+        Observed { kernel: release.unwrap_or_default(), rows, columns: Vec::new() }
+    }
+
+    pub fn add(&mut self, name: &str, cells: BTreeMap<String, Cell>) {
+        self.columns.push(Column { name: name.to_owned(), cells });
+    }
+
+    pub fn parse(text: &str) -> Result<Observed, Error> {
+        serde_json::from_str(text).map_err(|error| Error::Failed(format!("the matrix's JSON: {error}")))
+    }
+
+    pub fn read(file: &Path) -> Result<Observed, Error> {
+        let text = fs::read_to_string(file)
+            .map_err(|error| Error::Usage(format!("open({}): {error}", file.display())))?;
+        Observed::parse(&text)
+    }
+
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    pub fn cell(&self, column: &str, row: &str) -> Option<&Cell> {
+        self.columns.iter().find(|known| known.name == column)?.cells.get(row)
+    }
+
+    /// What the host has, a column does not lack: there the answer is a filter's.
+    pub fn kernel_decides(&mut self) {
+        let Some((host, others)) = self.columns.split_first_mut().filter(|(host, _)| host.name == "host")
+        else {
+            return;
+        };
+        let has = |id: &str| host.cells.get(id).is_some_and(|cell| cell.letter() != '-');
+        let cells = others.iter_mut().flat_map(|column| column.cells.iter_mut());
+        for (_, cell) in
+            cells.filter(|(id, cell)| has(id) && cell.letter() == '-' && cell.seen.contains("ENOSYS"))
+        {
+            cell.verdict = "CONTAINED".to_owned();
+        }
+    }
+
+    /// How many leak in a column.
+    pub fn leaks(column: &Column) -> usize {
+        column.cells.values().filter(|cell| cell.letter() == 'L').count()
+    }
+
+    /// Leaks, and attempts without a verdict, that the catalogue does not expect.
+    pub fn unexpected(&self, catalogue: &Catalogue) -> Vec<String> {
+        let mut lines = Vec::new();
+        for column in &self.columns {
+            for (id, cell) in &column.cells {
+                let expected = catalogue.find(id).and_then(|row| row.expected(&column.name));
+                let bad = match cell.letter() {
+                    '?' => true,
+                    'L' => expected.is_some_and(|letter| letter != 'L' && letter != '-'),
+                    _ => false,
+                };
+                if bad {
+                    lines.push(format!("{id} in {}: {}: {}", column.name, cell.verdict, cell.seen));
+                }
+            }
+        }
+        lines
+    }
+
+    /// Every cell that is not what is expected, whichever way.
+    pub fn is_expected(catalogue: &Catalogue, column: &str, id: &str, cell: &Cell) -> bool {
+        let expected = catalogue.find(id).and_then(|row| row.expected(column));
+        expected.is_none_or(|letter| letter == cell.letter() || letter == '-' || cell.letter() == '-')
+    }
+
+    /// Cells that are not as there.
+    pub fn differences(&self, there: &Observed) -> Vec<String> {
+        let mut lines = Vec::new();
+        for column in &self.columns {
+            for (id, cell) in &column.cells {
+                if let Some(other) =
+                    there.cell(&column.name, id).filter(|other| other.verdict != cell.verdict)
+                {
+                    lines.push(format!(
+                        "{id} {}: {} here ({}), {} there ({})",
+                        column.name, cell.verdict, cell.seen, other.verdict, other.seen
+                    ));
+                }
+            }
+        }
+        lines
+    }
+}
