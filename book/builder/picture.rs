@@ -8,12 +8,14 @@
 //! | `pod` | members' links | [`pod`]: who shares what |
 //! | `pids` | the step `pid` | [`pids`]: one process, two numbers |
 //! | `network` | pings | [`network`]: who was answered by whom |
+//! | `matrix` | the verdicts of `xtask matrix` | [`matrix`]: what leaks where |
 //! | `plot` | a recording of stage 3 and its picture | [`plot`]: use against limit over time |
 //!
 //! Invariant: nothing is drawn that was not observed, and the same is written in a table beside it.
 
 mod change;
 mod facts;
+mod matrix;
 mod network;
 mod pids;
 mod plot;
@@ -22,6 +24,7 @@ mod shared;
 
 use crate::markup::escape;
 use crate::words::Words;
+pub use matrix::html as matrix;
 pub use plot::html as plot;
 
 /// Units of the drawing; it is scaled to the width of the page.

@@ -81,6 +81,7 @@ impl Loom<'_> {
             ["listing", target] => self.listing(target),
             ["transcript", stage, slug, variants @ ..] => self.transcript(stage, slug, variants),
             ["picture", "plot", file] => self.plot(file, number),
+            ["picture", "matrix", file] => self.matrix(file),
             ["picture", kind, files @ ..] => self.picture(kind, files, number),
             ["steps"] => steps::html(self.house, self.sections, self.lang),
             ["aside"] if open.is_empty() => {
@@ -142,6 +143,13 @@ impl Loom<'_> {
         let drawn = drawn.ok_or_else(|| format!("{file}: a plot is named by its numbers, FILE.tsv"))?;
         let (table, svg) = (self.house.read(file)?, self.house.read(&drawn)?);
         picture::plot(&format!("picture-{number}"), file, &table, &svg, self.lang.words())
+    }
+
+    fn matrix(&self, file: &str) -> Result<String, String> {
+        let ending = if self.lang == Lang::Ko { ".ko.svg" } else { ".svg" };
+        let drawn = file.strip_suffix(".tsv").map(|stem| format!("{stem}{ending}"));
+        let drawn = drawn.ok_or_else(|| format!("{file}: a matrix is named by its verdicts, FILE.tsv"))?;
+        picture::matrix(file, &self.house.read(file)?, &self.house.read(&drawn)?, self.lang.words())
     }
 
     fn picture(&self, kind: &str, files: &[&str], number: usize) -> Result<String, String> {

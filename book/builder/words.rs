@@ -92,6 +92,7 @@ pub struct Words {
     pub on_hybrid: &'static str,
     pub on_rootless: &'static str,
     pub plot_drawn: &'static str,
+    pub matrix_drawn: &'static str,
     pub plot_words: &'static str,
 }
 
@@ -157,6 +158,7 @@ static EN: Words = Words {
     on_v2: "version 2",
     on_hybrid: "hybrid layout",
     on_rootless: "an ordinary user",
+    matrix_drawn: "Drawn by cargo xtask matrix from",
     plot_drawn: "Drawn by stage3-cgroups plot from",
     plot_words: "The same in words and numbers",
 };
@@ -210,6 +212,7 @@ static KO: Words = Words {
     on_v2: "버전 2",
     on_hybrid: "하이브리드",
     on_rootless: "일반 사용자",
+    matrix_drawn: "cargo xtask matrix가 이 기록으로 그림:",
     plot_drawn: "stage3-cgroups plot이 이 기록으로 그림:",
     plot_words: "같은 내용을 말과 숫자로",
 };

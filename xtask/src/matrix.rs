@@ -7,11 +7,12 @@ mod bundle;
 mod catalogue;
 mod columns;
 mod inside;
+mod machine;
 mod observed;
 mod picture;
 mod table;
 
-use crate::{Error, Outcome, language, status};
+use crate::{Error, Outcome, language, status, vm};
 use catalogue::Catalogue;
 use clap::{Args, ValueEnum};
 use observe::{sandbox::Sandbox, script::Lang, skip, workspace::Programs};
@@ -37,6 +38,7 @@ Examples:
   sudo target/debug/xtask matrix --runtime $(command -v crun)
   cargo xtask matrix --explain fs-13
   cargo xtask matrix --row fs --column default
+  cargo xtask matrix --vm v2
   cargo xtask matrix --format json > here.json; cargo xtask matrix --compare there.json")]
 pub(crate) struct MatrixArguments {
     /// Only rows whose id begins so (repeatable)
@@ -54,7 +56,7 @@ pub(crate) struct MatrixArguments {
     /// What differs from another machine's JSON
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
-    /// Read the observations from a file of `--format json` and observe nothing
+    /// Read the observations from a file of `--format json` or `tsv`, and observe nothing
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// How it is printed
@@ -63,6 +65,9 @@ pub(crate) struct MatrixArguments {
     /// The language of the rows: en or ko
     #[arg(long, value_parser = language::parse)]
     lang: Option<Lang>,
+    /// In a virtual machine, under this layout of control groups
+    #[arg(long, value_enum, value_name = "LAYOUT", conflicts_with_all = ["from", "compare", "runtime"])]
+    vm: Option<vm::Layout>,
     /// The inner one, in the sandbox
     #[arg(long, hide = true)]
     inside: bool,
@@ -75,6 +80,8 @@ enum Format {
     Text,
     /// Everything that was seen
     Json,
+    /// The verdicts alone, a letter each, by tabs
+    Tsv,
     /// A table of Markdown
     Md,
     /// A picture
@@ -92,12 +99,16 @@ pub(crate) fn matrix(arguments: &MatrixArguments) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     columns::chosen(&arguments.column, &arguments.runtime)?;
+    if let Some(layout) = arguments.vm {
+        return machine::observe(arguments, layout, lang);
+    }
     let Some(observed) = observations(arguments)? else { return Ok(ExitCode::from(status::IMPOSSIBLE)) };
     if let Some(file) = &arguments.compare {
         return compared(&observed, &Observed::read(file)?);
     }
     let text = match arguments.format {
         Format::Json => observed.json(),
+        Format::Tsv => observed.letters(),
         Format::Svg => picture::svg(&observed, &catalogue, lang),
         Format::Md => table::markdown(&observed, &catalogue, lang),
         Format::Text if arguments.explain.is_some() => table::explained(&observed, &catalogue, lang),
@@ -149,8 +160,7 @@ fn command(arguments: &MatrixArguments, sandbox: &Sandbox) -> Result<Command, Er
         .arg(inner.get_program())
         .args(inner.get_args());
     command.args(["matrix", "--inside"]);
-    command.args(arguments.row.iter().flat_map(|row| ["--row", row]));
-    command.args(arguments.explain.iter().flat_map(|row| ["--row", row]));
+    command.args(arguments.row.iter().chain(&arguments.explain).flat_map(|row| ["--row", row]));
     command.args(arguments.column.iter().flat_map(|column| ["--column", column]));
     for runtime in &arguments.runtime {
         command.arg("--runtime").arg(fs::canonicalize(runtime)?);

@@ -7,7 +7,7 @@
 use assert_cmd::Command;
 use predicates::prelude::*;
 use serde_json::Value;
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
 fn matrix() -> Command {
     let mut command = Command::cargo_bin("xtask").unwrap();
@@ -48,4 +48,31 @@ fn matrix_refuses_what_it_does_not_know() {
     matrix().args(["--row", "zz"]).assert().code(2).stderr(predicate::str::contains("zz"));
     matrix().args(["--column", "none"]).assert().code(2).stderr(predicate::str::contains("rootless"));
     matrix().args(["--from", "/nowhere"]).assert().code(2);
+}
+
+/// The book's own files.
+fn book(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src").join(name)).unwrap()
+}
+
+#[test]
+fn matrix_draws_the_pictures_of_the_book_from_their_verdicts() {
+    let verdicts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/matrix.tsv");
+    for (lang, picture) in [("en", "matrix.svg"), ("ko", "matrix.ko.svg")] {
+        let mut draw = matrix();
+        draw.arg("--from").arg(&verdicts).args(["--format", "svg", "--lang", lang]);
+        draw.assert().success().stdout(book(picture));
+    }
+    let table = matrix().arg("--from").arg(&verdicts).args(["--format", "tsv"]).output().unwrap();
+    assert_eq!(String::from_utf8(table.stdout).unwrap(), book("matrix.tsv"));
+}
+
+#[test]
+fn matrix_is_counted_in_the_book_as_its_verdicts_are() {
+    let (page, table) = (book("matrix.md"), book("matrix.tsv"));
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split('\t').collect()).collect();
+    for (place, name) in rows[0].iter().enumerate().skip(1) {
+        let leaks = rows.iter().filter(|row| row[place] == "L").count();
+        assert!(page.contains(&format!("| {name} | {leaks} | ")), "{name} leaks {leaks}");
+    }
 }

@@ -62,6 +62,8 @@ pub(super) fn edit(
 ) -> Result<Result<(), String>, Error> {
     config["root"]["path"] = json!(root);
     let Kind::Layers(layers) = kind else { return Ok(Ok(())) };
+    // Named, and at the top: in version 2 a group with processes, as the caller's, hands no limits down.
+    config["linux"]["cgroupsPath"] = json!("/stage4-matrix");
     disk(config, root, device, layers);
     if layers < 1 {
         all_capabilities(config);
@@ -73,19 +75,25 @@ pub(super) fn edit(
         true => limits(config, device),
         false => config["linux"]["resources"] = json!({ "devices": [{ "allow": true, "access": "rwm" }] }),
     }
-    if layers >= 4 {
-        let Ok(text) = fs::read_to_string(usual::PROFILE) else {
-            return Ok(Err(format!("there is no {}", usual::PROFILE)));
-        };
-        let profile = serde_json::from_str(&text)
-            .map_err(|error| Error::Failed(format!("{}: {error}", usual::PROFILE)))?;
-        config["linux"]["seccomp"] = usual::for_oci(&profile);
-    }
-    if layers >= 5 {
-        users_and_clocks(config);
-        stricter(&mut config["linux"]["seccomp"]);
+    let usual = usual_filter()?;
+    match (layers, usual) {
+        (..4, _) => {}
+        (4, None) => return Ok(Err(format!("there is no {}", usual::PROFILE))),
+        (4, Some(usual)) => config["linux"]["seccomp"] = usual,
+        (_, usual) => {
+            users_and_clocks(config);
+            config["linux"]["seccomp"] = usual.map_or_else(refusals, stricter);
+        }
     }
     Ok(Ok(()))
+}
+
+/// The filter of podman's containers, if it is on this machine.
+fn usual_filter() -> Result<Option<Value>, Error> {
+    let Ok(text) = fs::read_to_string(usual::PROFILE) else { return Ok(None) };
+    let profile =
+        serde_json::from_str(&text).map_err(|error| Error::Failed(format!("{}: {error}", usual::PROFILE)))?;
+    Ok(Some(usual::for_oci(&profile)))
 }
 
 fn list(value: &mut Value) -> &mut Vec<Value> {
@@ -180,20 +188,42 @@ const FAMILIES: [u64; 4] = [1, 2, 10, 16];
 /// CLONE_NEWUSER
 const NEW_USER: u64 = 0x1000_0000;
 
-fn stricter(seccomp: &mut Value) {
+/// The usual filter, less what is refused.
+fn stricter(mut seccomp: Value) -> Value {
     let taken: Vec<_> = REFUSED.iter().chain(&["clone", "clone3", "socket"]).copied().collect();
     let rules = list(&mut seccomp["syscalls"]);
     for rule in rules.iter_mut() {
         list(&mut rule["names"]).retain(|name| !name.as_str().is_some_and(|name| taken.contains(&name)));
     }
     rules.retain(|rule| rule["names"].as_array().is_some_and(|names| !names.is_empty()));
-    rules.push(json!({ "names": REFUSED, "action": "SCMP_ACT_ERRNO", "errnoRet": 1 }));
-    // Its flags are in memory, where no filter looks: who has none of it uses clone(2).
-    rules.push(json!({ "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38 }));
+    rules.extend(always_refused());
     let without = json!([{ "index": 0, "value": NEW_USER, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ" }]);
     rules.push(json!({ "names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": without }));
     for family in FAMILIES {
         let only = json!([{ "index": 0, "value": family, "op": "SCMP_CMP_EQ" }]);
         rules.push(json!({ "names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": only }));
     }
+    seccomp
+}
+
+fn always_refused() -> [Value; 2] {
+    [
+        json!({ "names": REFUSED, "action": "SCMP_ACT_ERRNO", "errnoRet": 1 }),
+        // Its flags are in memory, where no filter looks: who has none of it uses clone(2).
+        json!({ "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38 }),
+    ]
+}
+
+/// Where the usual filter is not to be had: all is allowed but what the stricter one refuses, and what the usual one does.
+fn refusals() -> Value {
+    let new_user =
+        json!([{ "index": 0, "value": NEW_USER, "valueTwo": NEW_USER, "op": "SCMP_CMP_MASKED_EQ" }]);
+    let mut rules = always_refused().to_vec();
+    rules.push(json!({ "names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1, "args": new_user }));
+    for family in [38, 40] {
+        let only = json!([{ "index": 0, "value": family, "op": "SCMP_CMP_EQ" }]);
+        rules.push(json!({ "names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1, "args": only }));
+    }
+    rules.push(json!({ "names": ["bpf", "perf_event_open"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1 }));
+    json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules })
 }

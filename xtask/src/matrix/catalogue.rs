@@ -5,9 +5,9 @@
 
 use super::columns;
 use crate::Error;
-use observe::{script::Lang, workspace};
+use observe::script::Lang;
 use serde::Deserialize;
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 /// A sentence in both languages.
 #[derive(Debug, Deserialize)]
@@ -63,11 +63,10 @@ pub(super) struct Catalogue {
 }
 
 impl Catalogue {
+    /// Those that this program was built with: in a virtual machine there is no checkout.
     pub fn load() -> Result<Catalogue, Error> {
-        let path = workspace::root().join("xtask/matrix.toml");
-        let text = fs::read_to_string(&path)
-            .map_err(|error| Error::Failed(format!("open({}): {error}", path.display())))?;
-        toml::from_str(&text).map_err(|error| Error::Failed(format!("{}: {error}", path.display())))
+        let text = include_str!("../../matrix.toml");
+        toml::from_str(text).map_err(|error| Error::Failed(format!("xtask/matrix.toml: {error}")))
     }
 
     pub fn find(&self, id: &str) -> Option<&Row> {
@@ -88,6 +87,8 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use observe::workspace;
+    use std::fs;
 
     #[test]
     fn every_row_expects_something_of_every_column_and_names_a_section_that_is_there() {

@@ -8,6 +8,9 @@ use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs, path::Path};
 
+/// How a verdict is written in few letters.
+const VERDICTS: [(&str, &str); 4] = [("L", "LEAKS"), ("C", "CONTAINED"), ("m", "MODE"), ("-", "N/A")];
+
 /// One attempt in one column.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Cell {
@@ -18,13 +21,8 @@ pub(super) struct Cell {
 impl Cell {
     /// As the table and the catalogue write it.
     pub fn letter(&self) -> char {
-        match self.verdict.as_str() {
-            "LEAKS" => 'L',
-            "CONTAINED" => 'C',
-            "MODE" => 'm',
-            "N/A" => '-',
-            _ => '?',
-        }
+        let known = VERDICTS.iter().find(|(_, verdict)| *verdict == self.verdict);
+        known.and_then(|(letter, _)| letter.chars().next()).unwrap_or('?')
     }
 }
 
@@ -61,7 +59,41 @@ impl Observed {
     pub fn read(file: &Path) -> Result<Observed, Error> {
         let text = fs::read_to_string(file)
             .map_err(|error| Error::Usage(format!("open({}): {error}", file.display())))?;
-        Observed::parse(&text)
+        if text.starts_with('{') { Observed::parse(&text) } else { Observed::from_letters(&text) }
+    }
+
+    /// The verdicts alone: the kernel and the columns, then a row a line.
+    pub fn letters(&self) -> String {
+        let names: Vec<_> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        let mut text = format!("{}\t{}\n", self.kernel, names.join("\t"));
+        for id in &self.rows {
+            let letters = self.columns.iter().map(|column| column.cells.get(id).map_or('?', Cell::letter));
+            let letters: Vec<_> = letters.map(String::from).collect();
+            text += &format!("{id}\t{}\n", letters.join("\t"));
+        }
+        text
+    }
+
+    fn from_letters(text: &str) -> Result<Observed, Error> {
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
+        let wrong = || Error::Failed("neither the matrix's JSON nor its letters".into());
+        let (head, rows) = lines.split_first().ok_or_else(wrong)?;
+        if rows.is_empty() || rows.iter().any(|row| row.len() != head.len()) {
+            return Err(wrong());
+        }
+        let cell = |letter: &str| {
+            let known = VERDICTS.iter().find(|(short, _)| *short == letter);
+            Cell { verdict: known.map_or("ERROR", |(_, verdict)| verdict).to_owned(), seen: String::new() }
+        };
+        let column = |(place, name): (usize, &&str)| Column {
+            name: (*name).to_owned(),
+            cells: rows.iter().map(|row| (row[0].to_owned(), cell(row[place]))).collect(),
+        };
+        Ok(Observed {
+            kernel: head[0].to_owned(),
+            rows: rows.iter().map(|row| row[0].to_owned()).collect(),
+            columns: head.iter().enumerate().skip(1).map(column).collect(),
+        })
     }
 
     pub fn json(&self) -> String {

@@ -16,26 +16,30 @@ const TOP: usize = 110;
 const CELL: usize = 22;
 const LINE: usize = 18;
 
-const STYLE: &str = "text{fill:#222;font:12px sans-serif}.l{fill:#b00020}.c{fill:#888}.m{fill:none;stroke:#b45f06;\
-stroke-width:2}.r{fill:none;stroke:#8883}a text{text-decoration:underline}@media(prefers-color-scheme:dark){\
-text{fill:#ddd}.l{fill:#ff7b72}.m{stroke:#ffb86c}}";
-
 /// The whole picture.
 pub(super) fn svg(observed: &Observed, catalogue: &Catalogue, lang: Lang) -> String {
-    let (width, height) = (LEFT + observed.columns.len() * CELL + 10, TOP + (observed.rows.len() + 2) * LINE);
+    let (width, height) = (LEFT + observed.columns.len() * CELL + 40, TOP + (observed.rows.len() + 2) * LINE);
+    let counts: Vec<_> = observed
+        .columns
+        .iter()
+        .map(|column| format!("{} {}", column.name, Observed::leaks(column)))
+        .collect();
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-         aria-labelledby=\"matrix-title\">\n<title id=\"matrix-title\">{} attempts in {} steps of history</title>\n\
-         <style>{STYLE}</style>\n",
+         aria-labelledby=\"matrix-title matrix-story\" font-family=\"sans-serif\" font-size=\"12\" \
+         fill=\"currentColor\">\n<title id=\"matrix-title\">{} attempts in {} steps of history</title>\n\
+         <desc id=\"matrix-story\">Leaks: {}.</desc>\n",
         observed.rows.len(),
-        observed.columns.len()
+        observed.columns.len(),
+        escaped(&counts.join(", ")),
     );
     heads(&mut svg, observed);
     for (number, id) in observed.rows.iter().enumerate() {
         row(&mut svg, observed, catalogue, lang, (number, id));
     }
     let y = TOP + (observed.rows.len() + 1) * LINE;
-    writeln!(svg, "<text x=\"8\" y=\"{y}\" font-weight=\"bold\">leaks</text>").ok();
+    let word = if lang == Lang::Ko { "새는 수" } else { "leaks" };
+    writeln!(svg, "<text x=\"8\" y=\"{y}\" font-weight=\"bold\">{word}</text>").ok();
     for (number, column) in observed.columns.iter().enumerate() {
         let x = LEFT + number * CELL + CELL / 2;
         let leaks = Observed::leaks(column);
@@ -71,7 +75,13 @@ fn row(
     let to = known.map(|row| row.closed.replace(".md#", ".html#")).unwrap_or_default();
     writeln!(svg, "<a href=\"{to}\"><text x=\"8\" y=\"{}\">{id}</text></a>", y + 4).ok();
     writeln!(svg, "<text x=\"52\" y=\"{}\">{what}</text>", y + 4).ok();
-    writeln!(svg, "<path class=\"r\" d=\"M8 {}H{}\"/>", y + 9, LEFT + observed.columns.len() * CELL).ok();
+    writeln!(
+        svg,
+        "<path class=\"line\" d=\"M8 {}H{}\" stroke=\"currentColor\" stroke-opacity=\"0.15\"/>",
+        y + 9,
+        LEFT + observed.columns.len() * CELL
+    )
+    .ok();
     for (place, column) in observed.columns.iter().enumerate() {
         let x = LEFT + place * CELL + CELL / 2;
         let cell = column.cells.get(id);
@@ -80,15 +90,15 @@ fn row(
     }
 }
 
-/// A filled square leaks, a dot is contained, a ring is saved by a mode, nothing is not here.
+/// A filled square leaks, a dot is contained, a ring is saved by a mode, a dash is not here: shapes, not colours.
 fn mark(cell: Option<&Cell>, x: usize, y: usize) -> String {
     match cell.map(Cell::letter) {
         Some('L') => {
-            format!("<rect class=\"l\" x=\"{}\" y=\"{}\" width=\"14\" height=\"14\"/>", x - 7, y - 7)
+            format!("<rect class=\"leak\" x=\"{}\" y=\"{}\" width=\"14\" height=\"14\"/>", x - 7, y - 7)
         }
-        Some('C') => format!("<circle class=\"c\" cx=\"{x}\" cy=\"{y}\" r=\"2\"/>"),
-        Some('m') => format!("<circle class=\"m\" cx=\"{x}\" cy=\"{y}\" r=\"5\"/>"),
-        _ => format!("<path class=\"r\" d=\"M{} {y}H{}\"/>", x - 4, x + 4),
+        Some('C') => format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"2\" fill-opacity=\"0.5\"/>"),
+        Some('m') => format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"5\" fill=\"none\" stroke=\"currentColor\"/>"),
+        _ => format!("<path d=\"M{} {y}H{}\" stroke=\"currentColor\" stroke-opacity=\"0.5\"/>", x - 4, x + 4),
     }
 }
 
