@@ -1,7 +1,7 @@
 //! The columns: each a step of history, as the words of a command line that a reader could type.
 //!
 //! No kernel calls. Book: "The matrix".
-//! Invariant: a column adds one thing to the one before it; where it does not, `begins` says so.
+//! Invariant: a column adds one thing to the one before it; where it does not, `adds` says so.
 
 use crate::Error;
 use std::path::{Path, PathBuf};
