@@ -16,6 +16,14 @@ fn stage4(arguments: &[&str]) -> Command {
 }
 
 #[test]
+fn its_version_is_said_in_the_words_that_docker_reads_and_is_the_specifications_newest() {
+    let features: Value = serde_json::from_slice(&stage4(&["features"]).output().unwrap().stdout).unwrap();
+    let newest = features["ociVersionMax"].as_str().unwrap();
+    let told = format!("stage4-runtime version {}\nspec: {newest}\n", env!("CARGO_PKG_VERSION"));
+    stage4(&["--version"]).assert().success().stdout(told);
+}
+
+#[test]
 fn spec_writes_a_configuration_once_and_never_over_another() {
     let directory = tempfile::tempdir().unwrap();
     let bundle = directory.path().to_str().unwrap();

@@ -48,9 +48,12 @@ Or step by step:
 
 Exit status: the process's own for run and exec; 1 for an error; 2 for a wrong command line.";
 
+/// Behind the program's name, in the words that runc's has: Docker's daemon reads them and warns of others.
+const TOLD_VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0");
+
 /// 2013-now: the OCI runtime. Containers, as podman, Docker and containerd ask for them.
 #[derive(Debug, Parser)]
-#[command(name = "stage4-runtime", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "stage4-runtime", version = TOLD_VERSION, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
