@@ -12,6 +12,7 @@
 //! | [`need`] | what a step needs of the machine, tried out; reason and remedy |
 //! | [`residue`] | the host before and after |
 //! | [`sandbox`] | a machine within the machine, for what would be too heavy for the host |
+//! | [`clients`] | podman, Docker and containerd with a runtime: what they are asked, and what was seen |
 //! | [`tree`] | a directory, removed without crossing a mount |
 //! | [`processes`] | who is whose child; the end of orphans |
 //! | [`workspace`] | where the programs are, and how they are built |
@@ -19,6 +20,7 @@
 //!
 //! Invariant: nothing here is part of a stage; a stage's library never depends on it.
 
+pub mod clients;
 pub mod disk;
 pub mod need;
 pub mod part;

@@ -114,7 +114,12 @@ fn host_path() -> Vec<PathBuf> {
 
 /// Whether the host has a program of this name.
 pub fn installed(name: &str) -> bool {
-    host_path().iter().any(|directory| directory.join(name).is_file())
+    found(name).is_some()
+}
+
+/// Where the host has a program of this name.
+pub fn found(name: &str) -> Option<PathBuf> {
+    host_path().iter().map(|directory| directory.join(name)).find(|path| path.is_file())
 }
 
 /// The probe: static where the host can link statically, else dynamic, to travel with its closure.

@@ -35,11 +35,11 @@ const WITHOUT_KERNEL: [(&str, &str); 8] = [
 /// calls that are traced, attacks that race, mounts by the hundred, filters held against an interpreter; and clients
 /// and other runtimes, which no machine has.
 const HERE: [(&str, &str); 6] = [
+    ("stage4-runtime", "clients"),
     ("stage4-runtime", "cve"),
     ("stage4-runtime", "differential"),
     ("stage4-runtime", "explain"),
     ("stage4-runtime", "mounts"),
-    ("stage4-runtime", "podman"),
     ("stage4-runtime", "seccomp"),
 ];
 
