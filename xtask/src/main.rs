@@ -7,6 +7,7 @@ mod bench;
 mod book;
 mod cargo;
 mod clean;
+mod clients;
 mod demo;
 mod doctor;
 mod generate;
@@ -38,6 +39,7 @@ enum Verb {
     Doctor(doctor::DoctorArguments),
     Test(suite::TestArguments),
     Matrix(matrix::MatrixArguments),
+    Clients(clients::ClientsArguments),
     Bench(bench::BenchArguments),
     Book(book::BookArguments),
     Tidy(tidy::TidyArguments),
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         Verb::Doctor(arguments) => doctor::doctor(&arguments),
         Verb::Test(arguments) => suite::test(&arguments),
         Verb::Matrix(arguments) => matrix::matrix(&arguments),
+        Verb::Clients(arguments) => clients::clients(&arguments),
         Verb::Bench(arguments) => bench::bench(&arguments),
         Verb::Book(arguments) => book::book(&arguments),
         Verb::Tidy(arguments) => tidy::tidy(&arguments),

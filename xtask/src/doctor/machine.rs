@@ -207,6 +207,8 @@ fn virtual_machine() -> Finding {
 fn tools() -> Finding {
     let optional = [
         ("podman", "podman"),
+        ("dockerd", "docker.io"),
+        ("containerd", "containerd"),
         ("runc", "runc"),
         ("crun", "crun"),
         ("strace", "strace"),
