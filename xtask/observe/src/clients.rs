@@ -45,7 +45,7 @@ const PODMAN_NEEDS: &[(&str, &str)] = &[
 ];
 
 /// All clients, in the order of the table.
-pub const CLIENTS: [Client; 5] = [
+pub const CLIENTS: [Client; 6] = [
     Client { name: "podman", needs: PODMAN_NEEDS, script: PODMAN, ordinary: false, in_sandbox: true },
     Client { name: "rootless", needs: PODMAN_NEEDS, script: PODMAN, ordinary: true, in_sandbox: true },
     Client { name: "machine", needs: PODMAN_NEEDS, script: PODMAN, ordinary: false, in_sandbox: false },
@@ -68,6 +68,18 @@ pub const CLIENTS: [Client; 5] = [
         name: "containerd",
         needs: &[("containerd", "containerd"), ("ctr", "containerd"), ("busybox", "busybox-static")],
         script: ("containerd.sh", include_str!("clients/containerd.sh")),
+        ordinary: false,
+        in_sandbox: true,
+    },
+    Client {
+        name: "cri",
+        needs: &[
+            ("containerd", "containerd"),
+            ("ctr", "containerd"),
+            ("busybox", "busybox-static"),
+            ("/usr/lib/python3/dist-packages/grpc/__init__.py", "python3-grpcio"),
+        ],
+        script: ("cri.sh", include_str!("clients/cri.sh")),
         ordinary: false,
         in_sandbox: true,
     },

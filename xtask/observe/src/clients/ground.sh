@@ -20,7 +20,7 @@ tar -C root -cf box.tar .
 cp box.tar archive/layer.tar
 digest=$(sha256sum box.tar | cut -d' ' -f1)
 cat >archive/config.json <<END
-{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":["sha256:$digest"]}}
+{"architecture":"amd64","os":"linux","config":{"Cmd":["/bin/sleep","1000"]},"rootfs":{"type":"layers","diff_ids":["sha256:$digest"]}}
 END
 cat >archive/manifest.json <<END
 [{"Config":"config.json","RepoTags":["docker.io/library/box:latest"],"Layers":["layer.tar"]}]

@@ -3,7 +3,7 @@
 //! Starts the client in a sandbox, or on the machine. Book: "Under podman, Docker and containerd" (`clients`).
 //! Invariant: what is made is below one directory of the caller's, or goes with the sandbox.
 
-use super::{Client, Operation, PODMAN, Seen};
+use super::{Client, Operation, Seen};
 use crate::{Error, Result, sandbox::Sandbox};
 use std::{
     fs,
@@ -15,6 +15,7 @@ use std::{
 
 const WORDS: &str = include_str!("words.sh");
 const GROUND: &str = include_str!("ground.sh");
+const CRI: &str = include_str!("cri.py");
 
 /// For all operations of a client; each has a limit of its own.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -78,7 +79,7 @@ pub fn play(
 impl Ground<'_> {
     /// Writes down what is played; the directory of each operation.
     fn furnish(&self, client: &Client, operations: &[&Operation]) -> Result<Vec<PathBuf>> {
-        for (name, text) in [("words.sh", WORDS), ("ground.sh", GROUND), PODMAN, client.script] {
+        for (name, text) in [("words.sh", WORDS), ("ground.sh", GROUND), ("cri.py", CRI), client.script] {
             write(&self.directory.join(name), text)?;
         }
         fs::set_permissions(self.directory, fs::Permissions::from_mode(0o755))
