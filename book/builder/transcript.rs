@@ -75,7 +75,8 @@ pub struct Recording<'a> {
 pub fn all(step: (&str, &str), ground: &[String], recordings: &[Recording<'_>], words: &Words) -> String {
     let figure = |one: &Recording<'_>| {
         let label = one.variant.and_then(|variant| words.variant(variant)).unwrap_or_default();
-        (label, html(step, label, ground, one.body, words))
+        let played = format!("cargo xtask demo {} --step {}", step.0, step.1);
+        (label, html(&played, label, ground, one.body, words))
     };
     let fold = |(label, html): (&str, String)| {
         let summary = format!("{}: {label}", words.the_same);
@@ -86,8 +87,18 @@ pub fn all(step: (&str, &str), ground: &[String], recordings: &[Recording<'_>], 
     open.chain(others.iter().map(|one| fold(figure(one)))).collect()
 }
 
+/// What a command printed once, as it was recorded: its first line is the command, after a prompt.
+pub fn output(recorded: &str, words: &Words) -> Result<String, String> {
+    let (typed, printed) = recorded.split_once('\n').unwrap_or((recorded, ""));
+    let typed = typed.strip_prefix("$ ").ok_or("its first line is not `$ COMMAND`")?;
+    if printed.trim().is_empty() {
+        return Err("the command printed nothing".into());
+    }
+    Ok(html(typed, "", &[], printed.trim_matches('\n'), words))
+}
+
 /// The transcript as one line of HTML: the commands that made its ground, the commands and what they printed.
-fn html((stage, slug): (&str, &str), label: &str, ground: &[String], body: &str, words: &Words) -> String {
+fn html(played: &str, label: &str, ground: &[String], body: &str, words: &Words) -> String {
     let label = match label {
         "" => String::new(),
         label => format!(" <span class=\"variant\">{label}</span>"),
@@ -98,9 +109,10 @@ fn html((stage, slug): (&str, &str), label: &str, ground: &[String], body: &str,
     let blocks: Vec<String> = made.chain(blocks.map(block)).collect();
     format!(
         "<figure class=\"transcript\"><figcaption><span class=\"what\">{}</span>{label} \
-         <span class=\"where\">cargo xtask demo {stage} --step {slug}</span></figcaption>\
+         <span class=\"where\">{}</span></figcaption>\
          <pre><code class=\"nohighlight\">{}</code></pre></figure>",
         words.observed,
+        escape(played),
         blocks.join("&#10;"),
     )
 }
@@ -159,7 +171,7 @@ mod tests {
     #[test]
     fn commands_are_told_from_output_and_all_is_escaped() {
         let html = html(
-            ("stage1", "run"),
+            "cargo xtask demo stage1 --step run",
             "",
             &[],
             "$ echo <b>\n<b>\n\ndone\nhost$ x\n[exit status 1]",
@@ -189,7 +201,7 @@ mod tests {
         assert_eq!(lines(body)[..4], typed);
         // The recording itself cannot tell a first line of output that looks like a continuation.
         assert_eq!(lines("$ a\nb\n> c")[2], Line::Printed("> c"));
-        let html = html(("stage2", "ipc"), "", &[], body, Lang::En.words());
+        let html = html("cargo xtask demo stage2 --step ipc", "", &[], body, Lang::En.words());
         assert!(
             html.contains("&gt; </span><span class=\"command\">  <span>echo</span> <span>&quot;&gt;</span>"),
             "{html}"
@@ -198,7 +210,7 @@ mod tests {
 
     #[test]
     fn columns_stay_below_each_other() {
-        let shown = |body| html(("stage2", "kinds"), "", &[], body, Lang::En.words());
+        let shown = |body| html("cargo xtask demo stage2 --step kinds", "", &[], body, Lang::En.words());
         let table = shown("$ kinds\nKIND  YEAR\nmnt   2002\nuts   2006\ndone");
         assert!(
             table.contains(

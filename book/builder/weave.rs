@@ -1,7 +1,7 @@
 //! The weaver: replaces each `{{#directive …}}` of a page by code, transcripts and pictures.
 //!
 //! No kernel calls. Book: every page with something included.
-//! `{{#listing FILE:ANCHOR}}`, `{{#transcript STAGE SLUG VARIANT…}}`, `{{#picture KIND FILE…}}`, `{{#steps}}`,
+//! `{{#listing FILE:ANCHOR}}`, `{{#transcript STAGE SLUG VARIANT…}}`, `{{#output FILE.txt}}`, `{{#picture KIND FILE…}}`, `{{#steps}}`,
 //! `{{#aside}}` … `{{#end}}`, `{{#exercise}}` … `{{#hint}}` … `{{#end}}`, each alone on its line.
 //! Invariant: what is woven in is HTML on one line, which gettext leaves alone; a missing target is a fault.
 
@@ -80,6 +80,7 @@ impl Loom<'_> {
         match words {
             ["listing", target] => self.listing(target),
             ["transcript", stage, slug, variants @ ..] => self.transcript(stage, slug, variants),
+            ["output", file] => self.output(file),
             ["picture", "plot", file] => self.plot(file, number),
             ["picture", "matrix", file] => self.matrix(file),
             ["picture", kind, files @ ..] => self.picture(kind, files, number),
@@ -138,6 +139,15 @@ impl Loom<'_> {
         Ok(transcript::all((stage, slug), &ground, &recordings, words))
     }
 
+    /// The recording in the reader's language, where there is one.
+    fn output(&self, file: &str) -> Result<String, String> {
+        let stem =
+            file.strip_suffix(".txt").ok_or_else(|| format!("{file}: a recording is named FILE.txt"))?;
+        let own = format!("{stem}.{}.txt", self.lang.code());
+        let recorded = self.house.read(&own).or_else(|_| self.house.read(file))?;
+        transcript::output(&recorded, self.lang.words()).map_err(|why| format!("{file}: {why}"))
+    }
+
     fn plot(&self, file: &str, number: usize) -> Result<String, String> {
         let drawn = file.strip_suffix(".tsv").map(|stem| format!("{stem}.svg"));
         let drawn = drawn.ok_or_else(|| format!("{file}: a plot is named by its numbers, FILE.tsv"))?;
@@ -181,6 +191,8 @@ mod tests {
             let title = "title = { en = 'a', ko = 'a' }";
             let script = format!("[stage]\n{title}\nsetup = ['made']\n[[step]]\nslug = 'a'\n{title}\n");
             fs::write(root.join("stage1-x/demo.toml"), script).unwrap();
+            fs::write(root.join("stage1-x/bare.txt"), "b\n").unwrap();
+            fs::write(root.join("stage1-x/said.txt"), "$ say <b>\nsaid\n").unwrap();
             fs::write(root.join("stage1-x/tests/snapshots/a.snap"), "---\nsource: t\n---\n$ a\nb\n").unwrap();
             Small(root)
         }
@@ -211,6 +223,15 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_has_its_command_for_a_caption() {
+        let woven = Small::new("recording").weave("{{#output stage1-x/said.txt}}\n").unwrap();
+        assert!(
+            woven.contains("<span class=\"where\">say &lt;b&gt;</span>") && woven.contains(">said<"),
+            "{woven}"
+        );
+    }
+
+    #[test]
     fn a_missing_target_is_a_fault_with_file_line_and_reason() {
         let small = Small::new("missing");
         for (directive, why) in [
@@ -221,6 +242,9 @@ mod tests {
             ("{{#transcript stage9 a}}", "no stage named \"stage9\""),
             ("{{#transcript stage1 a v2}}", "stage1-x/tests/snapshots/a@v2.snap: No such file"),
             ("{{#transcript stage1 a v3}}", "no recording is of \"v3\""),
+            ("{{#output stage1-x/a.rs}}", "FILE.txt"),
+            ("{{#output stage1-x/none.txt}}", "none.txt: No such file"),
+            ("{{#output stage1-x/bare.txt}}", "its first line is not `$ COMMAND`"),
             ("{{#picture plot stage1-x/a.rs}}", "FILE.tsv"),
             ("{{#picture shared stage1-x/none.snap}}", "none.snap: No such file"),
             ("{{#picture shared stage1-x/tests/snapshots/a.snap}}", "a.snap: no line `key: host"),
