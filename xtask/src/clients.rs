@@ -43,13 +43,13 @@ Examples:
   sudo target/debug/xtask clients --client docker --runtime ours --runtime /usr/local/bin/youki
   cargo xtask clients --operation swarm --explain")]
 pub(crate) struct ClientsArguments {
-    /// Only this client: podman, rootless, docker, containerd; or machine, podman outside of the sandbox (repeatable)
+    /// Only this client: podman, rootless, docker, containerd, cri; or machine, podman outside of the sandbox (repeatable)
     #[arg(long, value_name = "NAME")]
     client: Vec<String>,
     /// A runtime: `ours`, a program in PATH, or a path (repeatable) [default: ours runc crun]
     #[arg(long, value_name = "NAME|PATH")]
     runtime: Vec<String>,
-    /// Only operations whose name begins so (repeatable)
+    /// Only this operation, or those whose names begin so (repeatable)
     #[arg(long, value_name = "NAME")]
     operation: Vec<String>,
     /// Of each operation the commands, what was said, and how the client called the runtime
@@ -149,7 +149,10 @@ fn observe(
     let here: Vec<_> = clients.iter().filter(is_here).copied().collect();
     let is_asked = |operation: &&Operation| {
         arguments.operation.is_empty()
-            || arguments.operation.iter().any(|asked| operation.name.starts_with(asked))
+            || arguments.operation.iter().any(|asked| match operations.find(asked) {
+                Some(exactly) => exactly.name == operation.name,
+                None => operation.name.starts_with(asked),
+            })
     };
     let mut observed = Observed::new(&here, &runtimes)?;
     let rows = thread::scope(|scope| {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot observe fails where it stands")]
 
 use assert_cmd::Command;
+use observe::clients::{CLIENTS, Operations};
 use predicates::prelude::*;
 use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
@@ -68,4 +69,20 @@ fn clients_explain_themselves_and_refuse_what_they_do_not_know() {
         .code(2)
         .stderr(predicate::str::contains("rootless, machine"));
     clients().args(["--operation", "nosuch"]).assert().code(2);
+}
+
+#[test]
+fn clients_of_the_list_are_all_in_the_books_table() {
+    let root = observe::workspace::root();
+    let operations = Operations::load().unwrap();
+    for table in ["clients.txt", "clients.ko.txt"] {
+        let text = fs::read_to_string(root.join("book/src/runtime").join(table)).unwrap();
+        for client in CLIENTS.iter().filter(|client| client.in_sandbox) {
+            let (_, part) = text.split_once(&format!("\n{}: ", client.name)).unwrap();
+            let part = part.split("\n\n").next().unwrap();
+            let names: Vec<_> = part.lines().skip(1).map(|line| line.split(' ').next().unwrap()).collect();
+            let listed: Vec<_> = operations.of(client).map(|operation| operation.name.as_str()).collect();
+            assert_eq!(names[..names.len() - 1], listed, "{table}, {}: cargo xtask clients", client.name);
+        }
+    }
 }

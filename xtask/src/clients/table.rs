@@ -11,8 +11,12 @@ use observe::{
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
-/// Room for what is done.
-const WIDTH: usize = 66;
+/// Room for an operation's name, and for both its name and what it is.
+const NAME: usize = 18;
+const WIDTH: usize = 77;
+
+/// Room for a verdict.
+const VERDICT: usize = 8;
 
 fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
@@ -38,17 +42,17 @@ pub(super) fn text(observed: &Observed, operations: &Operations, lang: Lang) -> 
     let mut text = format!("Linux {}\n", observed.kernel);
     for client in &observed.clients {
         write!(text, "\n{}", padded(&format!("{}: {}", client.name, client.version), WIDTH)).ok();
-        observed.runtimes.iter().for_each(|runtime| text += &padded(&runtime.name, 10));
+        observed.runtimes.iter().for_each(|runtime| text += &padded(&runtime.name, VERDICT));
         for row in observed.rows.iter().filter(|row| row.client == client.name) {
-            let line = format!("{:17} {}", row.operation, what(operations, row, lang));
+            let line = format!("{:NAME$}{}", row.operation, what(operations, row, lang));
             write!(text, "\n{}", padded(&line, WIDTH)).ok();
-            observed.runtimes.iter().for_each(|one| text += &padded(verdict(row, &one.name), 10));
+            observed.runtimes.iter().for_each(|one| text += &padded(verdict(row, &one.name), VERDICT));
         }
         write!(text, "\n{}", padded("works", WIDTH)).ok();
         observed
             .runtimes
             .iter()
-            .for_each(|one| text += &padded(&total(observed, &client.name, &one.name), 10));
+            .for_each(|one| text += &padded(&total(observed, &client.name, &one.name), VERDICT));
         text.push('\n');
     }
     let lines: Vec<_> = text.lines().map(str::trim_end).collect();
@@ -110,11 +114,27 @@ pub(super) fn explained(observed: &Observed, operations: &Operations, lang: Lang
                 indented(&mut text, "said", &seen.said);
                 indented(&mut text, "errors", &seen.errors);
             }
-            indented(&mut text, "calls", &seen.calls);
+            indented(&mut text, "calls", &shortened(&seen.calls));
         }
         text.push('\n');
     }
     text
+}
+
+/// The long ids of clients as ID, and of a second thing as ID2.
+fn shortened(calls: &str) -> String {
+    let mut ids: Vec<&str> = Vec::new();
+    let words = calls.split(|letter: char| !letter.is_ascii_hexdigit());
+    for id in words.filter(|word| word.len() == 64) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let replace = |text: String, (number, id): (usize, &&str)| {
+        let name = if number == 0 { "ID".to_owned() } else { format!("ID{}", number + 1) };
+        text.replace(id, &name)
+    };
+    ids.iter().enumerate().fold(calls.to_owned(), replace)
 }
 
 fn indented(text: &mut String, title: &str, lines: &str) {
@@ -126,4 +146,28 @@ fn indented(text: &mut String, title: &str, lines: &str) {
     }
     lines.trim_matches('\n').lines().for_each(|line| writeln!(text, "    {line}").unwrap_or(()));
     text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use observe::clients::CLIENTS;
+
+    #[test]
+    fn every_operation_fits_its_line_in_both_languages() {
+        let operations = Operations::load().unwrap();
+        for operation in CLIENTS.iter().flat_map(|client| operations.of(client)) {
+            assert!(operation.name.len() < NAME, "{}", operation.name);
+            for lang in [Lang::En, Lang::Ko] {
+                assert!(operation.what.get(lang).width() < WIDTH - NAME, "{}", operation.name);
+            }
+        }
+    }
+
+    #[test]
+    fn ids_are_shortened_each_to_its_own() {
+        let [one, other] = ["a", "b"].map(|letter| letter.repeat(64));
+        let calls = format!("exec --process /x/{other}/p {one}\nkill {other} 9");
+        assert_eq!(shortened(&calls), "exec --process /x/ID/p ID2\nkill ID 9");
+    }
 }
