@@ -32,11 +32,10 @@ const OURS: &str = "ours";
 /// Show which operations of podman, Docker and containerd work with our runtime, and with others beside it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-works: it says what is expected; differs: it ends well and says something else; fails: a command of it fails.
-A client plays in a sandbox, in which its daemon lives and ends; images are made here, from busybox.
+works: it says what is expected; differs: it ends well and says something else; fails: it fails.
+A client plays in a sandbox, in which its daemon lives and ends; images are made from busybox.
 
-Exit status: 0 all is as expected (what is known to be otherwise has its reason in stage4-runtime/clients.toml);
-1 something is not; 77 not possible here.
+Exit status: 0 all is as stage4-runtime/clients.toml expects; 1 something is worse; 77 not possible.
 
 Examples:
   sudo target/debug/xtask clients
