@@ -9,25 +9,29 @@
 //! | `source`, `archive` | a layout as a directory, a layout or docker save's as a tar file: names to contents |
 //! | `select`, `docker` | which image of those that are there |
 //! | `document`, `digest`, `recipe` | what it says of itself |
-//! | `tape`, `header`, `pax`, `name`, `stream` | a layer, checked as it goes by |
-//! | `apply`, `tree`, `removal` | a layer, applied beneath a root that is held open |
+//! | `tape`, `header`, `pax`, `name`, `stream`, `flow` | a layer, checked as it goes by |
+//! | `apply`, `tree`, `attributes`, `removal` | a layer, applied beneath a root that is held open |
 //! | `users`, `convert` | its configuration as config.json |
-//! | `unpack` | all of it together |
+//! | `unpack`, `part`, `interruption` | all of it together, wholly or not at all |
 
 mod apply;
 mod archive;
+pub mod attributes;
 mod convert;
 pub mod digest;
 mod docker;
 pub mod document;
+mod flow;
 mod header;
+pub mod interruption;
 mod name;
+mod part;
 mod pax;
 pub mod recipe;
 mod removal;
 mod select;
 mod source;
-mod stream;
+pub mod stream;
 mod tape;
 mod tree;
 pub mod unpack;
@@ -35,8 +39,8 @@ mod users;
 
 use crate::{Error, Result};
 use digest::{Algorithm, Digest};
-use document::{Descriptor, ImageConfig, Platform, media};
-use source::Source;
+use document::{Descriptor, ImageConfig, Platform};
+use source::{Content, Source};
 use std::path::{Path, PathBuf};
 
 /// Where an image is, and which one it is.
@@ -115,19 +119,30 @@ impl Image {
             return Err(Error::refused(format!("the configuration's rootfs.type is {:?}", rootfs.kind))
                 .with_hint("config.md of the image specification: it must be \"layers\""));
         }
-        if rootfs.diff_ids.len() != self.layers.len() {
-            return Err(Error::refused(format!(
-                "the configuration has {} diff_ids for {} layers",
-                rootfs.diff_ids.len(),
-                self.layers.len()
-            )));
-        }
         Ok(self)
+    }
+
+    /// What a layer is, as it lies there.
+    fn content(&self, layer: &Layer) -> Result<Content> {
+        match &layer.descriptor {
+            Some(descriptor) => self.source.blob(descriptor),
+            None => self.source.content(&layer.content),
+        }
     }
 
     /// All layers as they lie there, in bytes.
     pub fn size(&self) -> u64 {
         self.layers.iter().map(|layer| layer.size).fold(0, u64::saturating_add)
+    }
+}
+
+/// Before they are paired: of two lists the longer one would lose its end.
+fn one_each(says: &ImageConfig, layers: usize) -> Result<()> {
+    match says.rootfs.diff_ids.len() {
+        diff_ids if diff_ids == layers => Ok(()),
+        diff_ids => {
+            Err(Error::refused(format!("the configuration has {diff_ids} diff_ids for {layers} layers")))
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `root`, `mounts`, `devices`, `masks`, `identity`, `capabilities`, `seccomp`, … | the leaves: one kernel noun each |
 //! | `state`, `conversation` | what is remembered between commands, and said between processes |
 //! | `explain` | the plan told as the calls it becomes |
+//! | `image` | what a bundle is made from |
 //! | `trace` | what a birth did, and when |
 
 pub mod beneath;
@@ -29,6 +30,7 @@ pub mod explain;
 pub mod hooks;
 pub mod id;
 pub mod identity;
+pub mod image;
 pub mod keyring;
 pub mod last_acts;
 pub mod log;

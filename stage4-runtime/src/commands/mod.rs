@@ -9,6 +9,7 @@ pub mod events;
 pub mod exec;
 pub mod explain;
 pub mod features;
+pub mod image;
 pub mod kill;
 pub mod list;
 pub mod pause;
@@ -122,6 +123,7 @@ enum Verb {
     Features(features::FeaturesArgs),
     Recvtty(recvtty::RecvttyArgs),
     Explain(explain::ExplainArgs),
+    Image(image::ImageArgs),
     #[command(hide = true)]
     Generate(GenerateArgs),
 }
@@ -155,6 +157,7 @@ impl Cli {
             Verb::Features(_) => "features",
             Verb::Recvtty(_) => "recvtty",
             Verb::Explain(_) => "explain",
+            Verb::Image(_) => "image",
             Verb::Generate(_) => "generate",
         }
     }
@@ -191,6 +194,7 @@ impl Cli {
             Verb::Features(args) => features::features(args).map_err(failed),
             Verb::Recvtty(args) => recvtty::recvtty(args).map_err(failed),
             Verb::Explain(args) => explain::explain(args).map_err(failed),
+            Verb::Image(args) => image::image(desk, args),
             Verb::Generate(args) => generate(args, Cli::command()).map_err(failed),
         }
     }

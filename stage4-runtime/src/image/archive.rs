@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// More than any image has contents.
 const MEMBERS: usize = 100_000;
@@ -21,14 +21,14 @@ const LINKS: usize = 8;
 /// A part of a file, read from its beginning; others read other parts of the same file.
 #[derive(Debug, Clone)]
 pub struct Window {
-    file: Rc<File>,
+    file: Arc<File>,
     at: u64,
     end: u64,
 }
 
 impl Window {
     /// From one byte to another.
-    pub fn new(file: Rc<File>, at: u64, size: u64) -> Self {
+    pub fn new(file: Arc<File>, at: u64, size: u64) -> Self {
         Window { file, at, end: at.saturating_add(size) }
     }
 
@@ -84,7 +84,7 @@ impl Archive {
     /// No tar file, or a damaged one.
     pub fn read(file: File) -> Result<Self> {
         let size = file.metadata().map_err(|error| Error::io("fstat()", &error))?.len();
-        let file = Rc::new(file);
+        let file = Arc::new(file);
         let mut tape = Tape::passing(Window::new(file.clone(), 0, size), Window::pass);
         let mut members = HashMap::new();
         while let Some(entry) = tape.next()? {

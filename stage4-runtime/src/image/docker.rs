@@ -29,20 +29,15 @@ pub fn image(source: Source, reference: &Reference) -> Result<Image> {
     let text = source.document(&saved.config)?;
     let config = Document::of(&text);
     let stem = saved.config.rsplit('/').next().unwrap_or_default().trim_end_matches(".json");
-    if let Ok(named) = format!("sha256:{stem}").parse::<Digest>() {
-        if named != Digest::of(Algorithm::Sha256, &text) {
+    match format!("sha256:{stem}").parse::<Digest>() {
+        Ok(named) if named != Digest::of(Algorithm::Sha256, &text) => {
             return Err(super::source::differs(&named, &config.digest));
         }
+        _ => (),
     }
     let parameters: ImageConfig = read(&saved.config, &text)?;
     let contents = saved.layers.unwrap_or_default();
-    if contents.len() != parameters.rootfs.diff_ids.len() {
-        return Err(Error::refused(format!(
-            "the configuration has {} diff_ids for {} layers",
-            parameters.rootfs.diff_ids.len(),
-            contents.len()
-        )));
-    }
+    super::one_each(&parameters, contents.len())?;
     let layers = contents.into_iter().zip(&parameters.rootfs.diff_ids).map(|(content, diff_id)| {
         let size = source.content(&content)?.size;
         Ok(Layer { content, size, descriptor: None, diff_id: diff_id.clone() })
@@ -58,7 +53,6 @@ pub fn image(source: Source, reference: &Reference) -> Result<Image> {
     })
 }
 
-/// Docker means `:latest` where nothing is said.
 fn one(list: Vec<Saved>, reference: &Reference) -> Result<Saved> {
     let path = &reference.path;
     let tags = |saved: &Saved| saved.repo_tags.clone().unwrap_or_default();
@@ -66,17 +60,42 @@ fn one(list: Vec<Saved>, reference: &Reference) -> Result<Saved> {
     let mut fitting: Vec<_> = match &reference.name {
         None => list,
         Some(name) => {
-            let latest = format!("{name}:latest");
-            list.into_iter().filter(|saved| tags(saved).iter().any(|tag| tag == name || *tag == latest)).collect()
+            let wanted = familiar(name);
+            list.into_iter().filter(|saved| tags(saved).iter().any(|tag| familiar(tag) == wanted)).collect()
         }
     };
     match (fitting.len(), &reference.name) {
         (1, _) => Ok(fitting.remove(0)),
-        (0, Some(name)) => {
-            Err(Error::refused(format!("{path:?} has no image {name:?}")).with_hint(format!("there are: {known}")))
-        }
+        (0, Some(name)) => Err(Error::refused(format!("{path:?} has no image {name:?}"))
+            .with_hint(format!("there are: {known}"))),
         (0, None) => Err(Error::refused(format!("{path:?} has no image"))),
         (count, _) => Err(Error::refused(format!("{path:?} has {count} images, and none was chosen"))
             .with_hint(format!("--ref NAME chooses; there are: {known}"))),
+    }
+}
+
+/// As Docker means a name: of its own registry and its own library, and the latest, where nothing is said.
+fn familiar(name: &str) -> String {
+    let short = name.strip_prefix("docker.io/").unwrap_or(name);
+    let short = short.strip_prefix("library/").unwrap_or(short);
+    let tagged = short.rsplit('/').next().is_some_and(|last| last.contains(':'));
+    if tagged { short.to_owned() } else { format!("{short}:latest") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::familiar;
+
+    #[test]
+    fn images_have_the_names_that_docker_shows() {
+        for (name, shown) in [
+            ("docker.io/library/box:v3", "box:v3"),
+            ("box", "box:latest"),
+            ("docker.io/ada/box", "ada/box:latest"),
+            ("localhost:5000/box", "localhost:5000/box:latest"),
+        ] {
+            assert_eq!(familiar(name), shown);
+            assert_eq!(familiar(shown), shown);
+        }
     }
 }

@@ -23,8 +23,10 @@ pub mod media {
         "application/vnd.docker.distribution.manifest.list.v2+json",
     ];
     /// An image.
-    pub const MANIFESTS: [&str; 2] =
-        ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
+    pub const MANIFESTS: [&str; 2] = [
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    ];
     /// What an image says of itself.
     pub const CONFIGS: [&str; 2] =
         ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
@@ -116,7 +118,9 @@ impl FromStr for Platform {
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
-            parts if parts.iter().any(|part| part.is_empty()) => Err("OS/ARCH[/VARIANT] is wanted".to_owned()),
+            parts if parts.iter().any(|part| part.is_empty()) => {
+                Err("OS/ARCH[/VARIANT] is wanted".to_owned())
+            }
             [os, architecture, variant @ ..] if variant.len() < 2 => Ok(Platform {
                 architecture: (*architecture).to_owned(),
                 os: (*os).to_owned(),
@@ -194,12 +198,16 @@ pub struct ImageConfig {
 impl ImageConfig {
     /// What it runs on.
     pub fn platform(&self) -> Platform {
-        Platform { architecture: self.architecture.clone(), os: self.os.clone(), variant: self.variant.clone() }
+        Platform {
+            architecture: self.architecture.clone(),
+            os: self.os.clone(),
+            variant: self.variant.clone(),
+        }
     }
 }
 
 /// How an image is run (config.md, `config`).
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Parameters {
     /// `user`, `uid`, either with `:group` or `:gid`.

@@ -105,10 +105,12 @@ fn number(name: &str, field: &[u8]) -> Result<i64> {
     if first & 0x80 != 0 {
         let negative = first & 0x40 != 0;
         let start = i128::from(first & 0x3f) - if negative { 64 } else { 0 };
-        let value = rest.iter().try_fold(start, |sum, byte| sum.checked_mul(256)?.checked_add((*byte).into()));
+        let value =
+            rest.iter().try_fold(start, |sum, byte| sum.checked_mul(256)?.checked_add((*byte).into()));
         return value.and_then(|value| value.try_into().ok()).ok_or_else(|| wrong(name, field));
     }
-    let digits = field.iter().skip_while(|byte| **byte == b' ').take_while(|byte| !matches!(byte, 0 | b' '));
+    let mut digits =
+        field.iter().skip_while(|byte| **byte == b' ').take_while(|byte| !matches!(byte, 0 | b' '));
     digits
         .try_fold(0_i64, |sum, byte| match byte {
             b'0'..=b'7' => sum.checked_mul(8)?.checked_add(i64::from(byte - b'0')),
@@ -118,7 +120,10 @@ fn number(name: &str, field: &[u8]) -> Result<i64> {
 }
 
 fn wrong(name: &str, field: &[u8]) -> Error {
-    Error::refused(format!("{name} of an entry of the archive is no number: {:?}", String::from_utf8_lossy(field)))
+    Error::refused(format!(
+        "{name} of an entry of the archive is no number: {:?}",
+        String::from_utf8_lossy(field)
+    ))
 }
 
 #[cfg(test)]

@@ -63,11 +63,9 @@ pub fn read(path: &[u8]) -> Result<Name> {
     let place = |name: &[u8]| Place { directory: directory.clone(), name: OsStr::from_bytes(name).into() };
     match last.strip_prefix(WHITEOUT) {
         _ if last == OPAQUE => Ok(Name::Opaque(directory)),
-        Some(b"" | b"." | b"..") => {
-            Err(Error::refused("it would remove a directory from inside").with_hint(
-                "layer.md, Whiteouts: behind .wh. stands the name of what is removed in the same directory",
-            ))
-        }
+        Some(b"" | b"." | b"..") => Err(Error::refused("it would remove a directory from inside").with_hint(
+            "layer.md, Whiteouts: behind .wh. stands the name of what is removed in the same directory",
+        )),
         Some(name) => Ok(Name::Whiteout(place(name))),
         None => Ok(Name::Put(place(last))),
     }
@@ -129,7 +127,9 @@ mod tests {
             assert_eq!(read(path.as_bytes()).unwrap(), name, "{path}");
         }
         let (long, deep) = ("n".repeat(256), "d/".repeat(2100));
-        for path in ["", "..", "a/../b", "/../x", "a\0b", ".wh.", "a/.wh..", "a/.wh...", ".wh.a/b", &long, &deep] {
+        for path in
+            ["", "..", "a/../b", "/../x", "a\0b", ".wh.", "a/.wh..", "a/.wh...", ".wh.a/b", &long, &deep]
+        {
             assert!(read(path.as_bytes()).is_err(), "{path}");
         }
         assert!(target(b"/").is_err() && target(b".wh.x").is_err() && target(b"../x").is_err());

@@ -31,8 +31,9 @@ impl Records {
     pub fn read(mut bytes: &[u8]) -> Result<Self> {
         let mut records = Records::default();
         while !bytes.is_empty() {
-            let (key, value, rest) = record(bytes)
-                .ok_or_else(|| Error::refused("an extended header of the archive is not as long as it says"))?;
+            let (key, value, rest) = record(bytes).ok_or_else(|| {
+                Error::refused("an extended header of the archive is not as long as it says")
+            })?;
             records.heed(key, value)?;
             bytes = rest;
         }

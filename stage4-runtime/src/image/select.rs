@@ -56,7 +56,7 @@ fn manifest(
     expect("the configuration", &manifest.config, &media::CONFIGS)?;
     let name = format!("configuration {}", manifest.config.digest.short());
     let parameters: ImageConfig = read(&name, &source.verified(&manifest.config)?)?;
-    // Where these are fewer or more, the check says so.
+    super::one_each(&parameters, manifest.layers.len())?;
     let layers = manifest.layers.into_iter().zip(&parameters.rootfs.diff_ids);
     let layers = layers.map(|(descriptor, diff_id)| {
         expect("a layer", &descriptor, &media::LAYERS)?;

@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What there is under one name.
 pub struct Content {
@@ -62,11 +62,6 @@ impl Source {
         Ok(Source { path: path.to_owned(), place })
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Is there something under this name?
     pub fn has(&self, name: &str) -> bool {
         self.find(name).is_ok_and(|found| found.is_some())
@@ -105,7 +100,9 @@ impl Source {
         let found = self.find(&name)?.ok_or_else(|| {
             let missing = Error::refused(format!("{:?} has no blob {}", self.path, descriptor.digest));
             match descriptor.urls.first() {
-                Some(url) => missing.with_hint(format!("it is not distributed with the image, but from {url}")),
+                Some(url) => {
+                    missing.with_hint(format!("it is not distributed with the image, but from {url}"))
+                }
                 None => missing,
             }
         })?;
@@ -155,7 +152,7 @@ impl Source {
         let file = beneath::open(directory, Path::new(name), flags).map_err(failed)?;
         let status = status(file.as_fd(), &path)?;
         let size = u64::try_from(status.st_size).unwrap_or_default();
-        Ok(Some(Content { reader: Window::new(Rc::new(File::from(file)), 0, size), size }))
+        Ok(Some(Content { reader: Window::new(Arc::new(File::from(file)), 0, size), size }))
     }
 }
 

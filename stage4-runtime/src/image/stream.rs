@@ -6,8 +6,8 @@
 use super::digest::{Algorithm, Digest, Sum};
 use crate::{Error, Result};
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
@@ -39,8 +39,8 @@ impl Budget {
     }
 }
 
-/// What is asked after each chunk: may it go on?
-pub type Watch<'a> = &'a dyn Fn(u64) -> Result<()>;
+/// What is asked after each chunk, from whichever thread: with so many bytes read, may it go on?
+pub type Watch<'a> = &'a (dyn Fn(u64) -> Result<()> + Sync);
 
 /// A stream, and the sum of what has been read of it.
 pub struct Summed<'a, R> {
@@ -91,40 +91,64 @@ pub fn plain<'a>(mut stream: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let whole = BufReader::with_capacity(CHUNK, Cursor::new(magic.clone()).chain(stream));
     Ok(match magic.as_slice() {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(whole)),
-        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Box::new(Frames { stream: Some(whole), frame: None }),
+        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Box::new(Frames::new(whole)),
         _ => Box::new(whole),
     })
 }
 
 /// zstd, frame after frame; some builders append frames that are to be skipped.
-struct Frames<R: Read> {
-    /// Between frames.
-    stream: Option<R>,
-    frame: Option<StreamingDecoder<R, ruzstd::decoding::FrameDecoder>>,
+struct Frames<R> {
+    stream: R,
+    decoder: FrameDecoder,
+    /// In the middle of a frame.
+    within: bool,
 }
 
 impl<R: BufRead> Frames<R> {
-    /// The next frame; false at the end.
+    fn new(stream: R) -> Self {
+        Frames { stream, decoder: FrameDecoder::new(), within: false }
+    }
+
+    /// Reads the next frame's header; false at the end.
     fn begin(&mut self) -> io::Result<bool> {
-        let Some(mut stream) = self.stream.take() else { return Ok(false) };
         loop {
-            if stream.fill_buf()?.is_empty() {
+            if self.stream.fill_buf()?.is_empty() {
                 return Ok(false);
             }
-            let mut decoder = ruzstd::decoding::FrameDecoder::new();
-            match decoder.init(&mut stream) {
-                Ok(()) => {
-                    self.frame = StreamingDecoder::new_with_started(stream, decoder);
-                    return Ok(true);
-                }
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                    let skipped = io::copy(&mut stream.by_ref().take(length.into()), &mut io::sink())?;
+            match self.decoder.reset(&mut self.stream) {
+                Ok(()) => return Ok(true),
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
+                    let skipped = io::copy(&mut self.stream.by_ref().take(length.into()), &mut io::sink())?;
                     if skipped < u64::from(length) {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
                 }
-                Err(error) => return Err(io::Error::other(Error::refused(format!("zstd: {error}")))),
+                Err(error) => return Err(damaged(&error)),
             }
         }
     }
+}
+
+impl<R: BufRead> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.decoder.can_collect() == 0 {
+            if !self.within && !self.begin()? {
+                return Ok(0);
+            }
+            self.within = !self.decoder.is_finished();
+            if self.within {
+                let wanted = BlockDecodingStrategy::UptoBytes(CHUNK);
+                self.decoder.decode_blocks(&mut self.stream, wanted).map_err(|error| damaged(&error))?;
+                self.within = !self.decoder.is_finished();
+            }
+        }
+        self.decoder.read(buffer)
+    }
+}
+
+fn damaged(error: &FrameDecoderError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("zstd: {error}"))
 }

@@ -1,6 +1,6 @@
 //! Extended attributes by descriptor.
 //!
-//! flistxattr(2), fgetxattr(2), fsetxattr(2); Linux 2.4, 2001. Book: "Mounts" (`mounts`).
+//! flistxattr(2), fgetxattr(2), fsetxattr(2), lsetxattr(2); Linux 2.4, 2001. Book: "Mounts" (`mounts`).
 //! Invariant: a buffer is never longer than it is said to be.
 
 use nix::errno::Errno;
@@ -26,6 +26,15 @@ pub fn set(file: BorrowedFd<'_>, name: &CStr, value: &[u8]) -> nix::Result<()> {
     // SAFETY: reads as many bytes as are there; the name is a C string.
     Errno::result(unsafe {
         libc::fsetxattr(file.as_raw_fd(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0)
+    })
+    .map(drop)
+}
+
+/// The same of what cannot be opened; a link at the end of `path` is not followed.
+pub fn set_named(path: &CStr, name: &CStr, value: &[u8]) -> nix::Result<()> {
+    // SAFETY: as in `set`; the path is a C string as well.
+    Errno::result(unsafe {
+        libc::lsetxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0)
     })
     .map(drop)
 }

@@ -1,0 +1,86 @@
+//! `image`: what bundles are made from.
+//!
+//! No kernel calls of its own. Book: "Images" (`images`).
+//! Invariant: one word after `image` is one thin file here; which image is meant is said in the same way everywhere.
+
+mod inspect;
+mod progress;
+mod remove;
+mod unpack;
+
+use super::Desk;
+use crate::image::document::Platform;
+use crate::image::{Image, Reference};
+use crate::{Failure, Result};
+use clap::Subcommand;
+
+const EXAMPLES: &str = "\
+IMAGE is an OCI layout (a directory or a tar file) or what `docker save` and `podman save` write.
+:NAME behind it chooses one of several.
+
+Examples:
+  podman save --format oci-archive -o box.tar docker.io/library/busybox
+  stage4-runtime image inspect box.tar
+  stage4-runtime image unpack box.tar box
+  stage4-runtime run --bundle box mine
+  stage4-runtime image remove box";
+
+/// Take images apart: what they hold, and a bundle from one
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ImageArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Inspect(inspect::InspectArgs),
+    Unpack(unpack::UnpackArgs),
+    Remove(remove::RemoveArgs),
+}
+
+/// Which image.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// A layout or an archive, and :NAME where it has more than one image
+    #[arg(value_name = "IMAGE[:NAME]")]
+    image: String,
+    /// The image's name there, where it is not behind the path
+    #[arg(long = "ref", value_name = "NAME")]
+    name: Option<String>,
+    /// What it is to run on [default: this machine, where there is a choice]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+}
+
+impl Which {
+    fn open(&self) -> Result<Image> {
+        let (path, name) = Reference::read(&self.image);
+        let name = self.name.clone().or(name);
+        Image::open(&Reference { path, name, platform: self.platform.clone() })
+    }
+}
+
+pub(super) fn image(desk: &Desk, args: &ImageArgs) -> Result<u8, Failure> {
+    match &args.verb {
+        Verb::Inspect(args) => inspect::inspect(args).map_err(super::failed),
+        Verb::Unpack(args) => unpack::unpack(desk, args),
+        Verb::Remove(args) => remove::remove(args),
+    }
+}
+
+/// In units of 1024, for eyes.
+fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut told = format!("{bytes} B");
+    let mut value = bytes as f64;
+    for unit in units {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        told = format!("{value:.1} {unit}");
+    }
+    told
+}
