@@ -12,19 +12,24 @@
 //! | `tape`, `header`, `pax`, `name`, `stream`, `flow` | a layer, checked as it goes by |
 //! | `apply`, `tree`, `attributes`, `removal` | a layer, applied beneath a root that is held open |
 //! | `users`, `convert` | its configuration as config.json |
+//! | `difference`, `pack`, `layout`, `commit` | the other way: a root becomes a layer, and an image |
 //! | `unpack`, `part`, `interruption` | all of it together, wholly or not at all |
 
 mod apply;
 mod archive;
 pub mod attributes;
+pub mod commit;
 mod convert;
+mod difference;
 pub mod digest;
 mod docker;
 pub mod document;
 mod flow;
 mod header;
 pub mod interruption;
+mod layout;
 mod name;
+mod pack;
 mod part;
 mod pax;
 pub mod recipe;
@@ -90,6 +95,8 @@ pub struct Image {
     pub config: Document,
     /// The same, read.
     pub parameters: ImageConfig,
+    /// The same, with what is not read.
+    pub says: serde_json::Value,
     /// From the lowest.
     pub layers: Vec<Layer>,
 }

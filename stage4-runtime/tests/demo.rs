@@ -138,6 +138,21 @@ fn shared_kernel_is_the_hosts() {
 }
 
 #[test]
+fn image_is_blobs_called_by_their_digests() {
+    step("image");
+}
+
+#[test]
+fn image_layers_are_only_ever_added() {
+    step("image-layers");
+}
+
+#[test]
+fn image_unpack_is_whole_or_not_at_all() {
+    step("image-unpack");
+}
+
+#[test]
 fn features_are_the_truth() {
     step("features");
 }

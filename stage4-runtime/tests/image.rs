@@ -6,6 +6,8 @@
 
 #[path = "image/applied.rs"]
 mod applied;
+#[path = "image/committed.rs"]
+mod committed;
 #[path = "image/craft.rs"]
 mod craft;
 #[path = "image/ends.rs"]

@@ -3,6 +3,7 @@
 //! No kernel calls of its own. Book: "Images" (`images`).
 //! Invariant: one word after `image` is one thin file here; which image is meant is said in the same way everywhere.
 
+mod commit;
 mod inspect;
 mod progress;
 mod remove;
@@ -23,9 +24,10 @@ Examples:
   stage4-runtime image inspect box.tar
   stage4-runtime image unpack box.tar box
   stage4-runtime run --bundle box mine
+  stage4-runtime image commit box layout:mine --from box.tar
   stage4-runtime image remove box";
 
-/// Take images apart: what they hold, and a bundle from one
+/// Take images apart, and make some
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ImageArgs {
@@ -37,6 +39,7 @@ pub struct ImageArgs {
 enum Verb {
     Inspect(inspect::InspectArgs),
     Unpack(unpack::UnpackArgs),
+    Commit(commit::CommitArgs),
     Remove(remove::RemoveArgs),
 }
 
@@ -66,6 +69,7 @@ pub(super) fn image(desk: &Desk, args: &ImageArgs) -> Result<u8, Failure> {
     match &args.verb {
         Verb::Inspect(args) => inspect::inspect(args).map_err(super::failed),
         Verb::Unpack(args) => unpack::unpack(desk, args),
+        Verb::Commit(args) => commit::commit(args),
         Verb::Remove(args) => remove::remove(args),
     }
 }

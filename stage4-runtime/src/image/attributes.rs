@@ -51,6 +51,11 @@ impl Loss {
 /// could lead out of it.
 const FOREIGN: [&[u8]; 4] = [b"security.selinux", b"system.nfs4_acl", b"trusted.overlay.", b"user.overlay."];
 
+/// Whether an attribute is none of an image's.
+pub fn is_foreign(name: &[u8]) -> bool {
+    FOREIGN.iter().any(|foreign| name.starts_with(foreign))
+}
+
 /// Of a file or a directory that is open. The owner comes first: who gives a file away loses its set-id bits and
 /// capabilities (chown(2)).
 ///
@@ -135,7 +140,7 @@ fn set_xattrs(
     for (name, value) in &entry.xattrs {
         let told =
             || format!("{} of {}", String::from_utf8_lossy(name), String::from_utf8_lossy(&entry.path));
-        if FOREIGN.iter().any(|foreign| name.starts_with(foreign)) {
+        if is_foreign(name) {
             losses.attributes.add(told);
             continue;
         }

@@ -50,6 +50,7 @@ pub fn image(source: Source, reference: &Reference) -> Result<Image> {
         manifest: None,
         config,
         parameters,
+        says: read(&saved.config, &text)?,
     })
 }
 

@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(records.xattrs, [(b"a".to_vec(), b"x\n=".to_vec())], "a value may hold a newline");
         assert_eq!(time(b"-1.25"), Some((-2, 750_000_000)));
         for wrong in [
-            &b"9 path=a\n"[..],
+            &b"8 path=a\n"[..],
             b"11 path=a\n",
             b"0 path=a\n",
             b"path=a\n",

@@ -88,22 +88,7 @@ pub fn clear(mut here: OwnedFd, keep: Keep<'_>) -> Result<bool> {
 
 impl Level {
     fn read(directory: BorrowedFd<'_>, name: OsString) -> Result<Self> {
-        let listed = || -> nix::Result<Vec<OsString>> {
-            let copy = directory
-                .try_clone_to_owned()
-                .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
-            let mut names = Vec::new();
-            for entry in Dir::from_fd(copy)?.iter() {
-                let entry = entry?;
-                let bytes = entry.file_name().to_bytes();
-                if !matches!(bytes, b"." | b"..") {
-                    names.push(OsStr::from_bytes(bytes).to_owned());
-                }
-            }
-            Ok(names)
-        };
-        let names = listed().map_err(|errno| failed("getdents64", &name, errno))?.into_iter();
-        Ok(Level { inode: inode(directory)?, name, names, kept: false })
+        Ok(Level { inode: inode(directory)?, name, names: names(directory)?, kept: false })
     }
 
     /// This directory, from one that was in it.
@@ -118,6 +103,24 @@ impl Level {
             ))),
         }
     }
+}
+
+/// All names in a directory that was not read before.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn names(directory: BorrowedFd<'_>) -> Result<IntoIter<OsString>> {
+    let failed = |errno| Error::call("getdents64()", errno);
+    let copy = directory.try_clone_to_owned().map_err(|error| Error::io("fcntl(F_DUPFD_CLOEXEC)", &error))?;
+    let mut names = Vec::new();
+    for entry in Dir::from_fd(copy).map_err(failed)?.iter() {
+        let entry = entry.map_err(failed)?;
+        let bytes = entry.file_name().to_bytes();
+        if !matches!(bytes, b"." | b"..") {
+            names.push(OsStr::from_bytes(bytes).to_owned());
+        }
+    }
+    Ok(names.into_iter())
 }
 
 fn directory(parent: BorrowedFd<'_>, name: &OsStr) -> nix::Result<OwnedFd> {

@@ -55,7 +55,8 @@ fn manifest(
     second(&name, manifest.schema_version)?;
     expect("the configuration", &manifest.config, &media::CONFIGS)?;
     let name = format!("configuration {}", manifest.config.digest.short());
-    let parameters: ImageConfig = read(&name, &source.verified(&manifest.config)?)?;
+    let text = source.verified(&manifest.config)?;
+    let parameters: ImageConfig = read(&name, &text)?;
     super::one_each(&parameters, manifest.layers.len())?;
     let layers = manifest.layers.into_iter().zip(&parameters.rootfs.diff_ids);
     let layers = layers.map(|(descriptor, diff_id)| {
@@ -72,6 +73,7 @@ fn manifest(
         manifest: Some(Document { digest: chosen.digest.clone(), size: chosen.size }),
         config: Document { digest: manifest.config.digest.clone(), size: manifest.config.size },
         parameters,
+        says: read(&name, &text)?,
     })
 }
 

@@ -150,7 +150,7 @@ fn owned(root: BorrowedFd<'_>, path: &str) -> Option<Owned> {
     Some(Owned { uid: status.st_uid, gid: status.st_gid, mode: status.st_mode & 0o1777 })
 }
 
-fn new_root(bundle: BorrowedFd<'_>) -> Result<OwnedFd> {
+pub(super) fn new_root(bundle: BorrowedFd<'_>) -> Result<OwnedFd> {
     mkdirat(bundle, ROOT, Mode::from_bits_truncate(0o755))
         .map_err(|errno| Error::call(format!("mkdirat({ROOT:?})"), errno))?;
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;

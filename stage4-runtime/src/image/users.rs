@@ -53,12 +53,12 @@ fn read(text: &str, passwd: &str, group: &str) -> Result<User> {
         None => (text, None),
     };
     let user = if user.is_empty() { "0" } else { user };
-    let known = passwd.lines().map(fields).find(|line| match user.parse::<u32>() {
+    let known = passwd.lines().map(fields).find(|line| match id(user) {
         // A name may consist of digits; a number is meant all the same.
-        Ok(uid) => number(line.get(2)) == Some(uid),
-        Err(_) => line.first() == Some(&user),
+        Some(uid) => number(line.get(2)) == Some(uid),
+        None => line.first() == Some(&user),
     });
-    let uid = match (user.parse().ok(), &known) {
+    let uid = match (id(user), &known) {
         (Some(uid), _) => Some(uid),
         (None, Some(line)) => number(line.get(2)),
         (None, None) => None,
@@ -76,7 +76,7 @@ fn read(text: &str, passwd: &str, group: &str) -> Result<User> {
 }
 
 fn gid(name: &str, group: &str) -> Result<u32> {
-    if let Ok(gid) = name.parse() {
+    if let Some(gid) = id(name) {
         return Ok(gid);
     }
     let line = group.lines().map(fields).find(|line| line.first() == Some(&name));
@@ -97,8 +97,14 @@ fn fields(line: &str) -> Vec<&str> {
     line.split(':').collect()
 }
 
+/// Digits and nothing else; to Rust, `+0` would be a number.
+fn id(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten().filter(|id| *id != u32::MAX)
+}
+
 fn number(field: Option<&&str>) -> Option<u32> {
-    field.and_then(|field| field.parse().ok())
+    field.and_then(|field| id(field))
 }
 
 fn unknown(what: &str, name: &str, file: &str) -> Error {
@@ -124,7 +130,7 @@ mod tests {
         assert_eq!(known("ada:77"), Some((1000, 77, vec![])));
         assert_eq!(known("4242"), Some((4242, 0, vec![])));
         assert_eq!(known("7"), Some((7, 0, vec![])), "a number, although somebody is named so");
-        for nobody in ["eve", "ada:eve", "-1", "4294967296", "+0", "ada:-1"] {
+        for nobody in ["eve", "ada:eve", "-1", "4294967295", "4294967296", "+0", "ada:-1"] {
             assert_eq!(known(nobody), None, "{nobody}");
         }
     }

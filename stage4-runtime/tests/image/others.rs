@@ -120,3 +120,43 @@ fn images_are_the_same_in_whatever_skopeo_puts_them() {
         assert_eq!(place.image(&["remove", "box"]).0, 0);
     }
 }
+
+/// What we write, they read: a layer over one of theirs, with whiteouts.
+#[test]
+fn images_of_ours_are_read_by_umoci_and_skopeo() {
+    if !here("umoci") || !here("skopeo") {
+        return;
+    }
+    let place = Place::new();
+    image(&place);
+    place.unpacked();
+    fs::remove_file(place.path("box/rootfs/o/new")).unwrap();
+    fs::write(place.path("box/rootfs/etc/more"), "more").unwrap();
+    let times = fs::FileTimes::new()
+        .set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_234_567_890));
+    for changed in ["etc", "o", "etc/more"] {
+        fs::File::open(place.path("box/rootfs").join(changed)).unwrap().set_times(times).unwrap();
+    }
+    let wanted = place.tree();
+    assert_eq!(place.image(&["commit", "box", "made:v2", "--from", "image:v1"]).0, 0);
+    assert_eq!(place.image(&["remove", "box"]).0, 0);
+    let rootless: &[&str] = if ground::is_root() { &[] } else { &["--rootless"] };
+    ran(&place, "umoci", &[&["unpack", "--image", "made:v2"], rootless, &["box"]].concat());
+    assert_eq!(place.tree(), wanted);
+    fs::remove_dir_all(place.path("box")).unwrap();
+    ran(
+        &place,
+        "skopeo",
+        &[
+            "--insecure-policy",
+            "--tmpdir",
+            ".",
+            "copy",
+            "--quiet",
+            "oci:made:v2",
+            "docker-archive:d.tar:box:v2",
+        ],
+    );
+    assert_eq!(place.image(&["unpack", "d.tar:box:v2", "box"]).0, 0);
+    assert_eq!(place.tree(), wanted);
+}

@@ -1,0 +1,150 @@
+//! An OCI layout that images are added to.
+//!
+//! flock(2), renameat(2); image-layout.md. Book: "Images" (`images`).
+//! Invariant: a blob has its name only when it is whole, and an index names only what is there; so who reads at the same
+//! time, or comes after a kill, finds every image of the index.
+
+use super::digest::{Algorithm, Digest, Sum};
+use super::document::{LONGEST, media};
+use crate::{Error, Result};
+use nix::fcntl::{Flock, FlockArg};
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+const REF: &str = "org.opencontainers.image.ref.name";
+
+/// The directory; it is ours alone while this is held.
+#[derive(Debug)]
+pub struct Layout {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+/// A blob that is being written.
+#[derive(Debug)]
+pub struct Blob {
+    file: File,
+    part: PathBuf,
+    sum: Sum,
+    size: u64,
+    whole: bool,
+}
+
+impl Layout {
+    /// Opens a layout, or makes one where there is nothing or an empty directory.
+    ///
+    /// # Errors
+    /// Something else is there; what the kernel refuses.
+    pub fn open(path: &Path) -> Result<Self> {
+        let failed = |call: &str, error: &io::Error| Error::io(format!("{call}({path:?})"), error);
+        let mark = path.join("oci-layout");
+        let there = mark.is_file();
+        if !there && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(Error::refused(format!("{path:?} is a directory, and no OCI layout"))
+                .with_hint("name a layout, or something that is not there yet"));
+        }
+        fs::create_dir_all(path.join("blobs/sha256")).map_err(|error| failed("mkdir", &error))?;
+        let directory = File::open(path).map_err(|error| failed("open", &error))?;
+        let lock = Flock::lock(directory, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| Error::call(format!("flock({path:?})"), errno))?;
+        let layout = Layout { path: path.to_owned(), _lock: lock };
+        if !there {
+            layout.replace("index.json", &json!({ "schemaVersion": 2, "manifests": [] }))?;
+            layout.replace("oci-layout", &json!({ "imageLayoutVersion": "1.0.0" }))?;
+        }
+        Ok(layout)
+    }
+
+    /// A blob to be written.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn blob(&self) -> Result<Blob> {
+        // Nobody else is here: what a killed predecessor left may be written over.
+        let part = self.path.join("blobs/sha256/.part");
+        let file = File::create(&part)
+            .map_err(|error| Error::io(format!("open({part:?}, O_CREAT|O_TRUNC)"), &error))?;
+        Ok(Blob { file, part, sum: Sum::new(Algorithm::Sha256), size: 0, whole: false })
+    }
+
+    /// All of a stream.
+    ///
+    /// # Errors
+    /// Those of the stream; what the kernel refuses.
+    pub fn copy(&self, mut stream: impl Read) -> Result<(Digest, u64)> {
+        let mut blob = self.blob()?;
+        io::copy(&mut stream, &mut blob).map_err(super::tape::failed)?;
+        self.keep(blob)
+    }
+
+    /// A document, and its descriptor.
+    ///
+    /// # Errors
+    /// It is longer than a registry would take; what the kernel refuses.
+    pub fn document(&self, media_type: &str, value: &Value) -> Result<Value> {
+        let text = value.to_string();
+        if text.len() as u64 > LONGEST {
+            return Err(Error::refused(format!("the document is longer than {} MiB", LONGEST >> 20)));
+        }
+        let (digest, size) = self.copy(text.as_bytes())?;
+        Ok(json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size }))
+    }
+
+    /// Gives a blob its name.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn keep(&self, mut blob: Blob) -> Result<(Digest, u64)> {
+        let digest = blob.sum.digest();
+        let path = self.path.join(digest.path());
+        fs::rename(&blob.part, &path).map_err(|error| Error::io(format!("rename({path:?})"), &error))?;
+        blob.whole = true;
+        Ok((digest, blob.size))
+    }
+
+    /// Names an image; another of this name loses it.
+    ///
+    /// # Errors
+    /// An index that cannot be read; what the kernel refuses.
+    pub fn name(&self, name: &str, mut manifest: Value) -> Result<()> {
+        let path = self.path.join("index.json");
+        let text = fs::read(&path).map_err(|error| Error::io(format!("read({path:?})"), &error))?;
+        let mut index: Value = super::document::read("index.json", &text)?;
+        manifest["annotations"] = json!({ REF: name });
+        let manifests =
+            index["manifests"].as_array_mut().ok_or_else(|| Error::refused("index.json has no manifests"))?;
+        manifests.retain(|one| one["annotations"][REF] != name);
+        manifests.push(manifest);
+        index["mediaType"] = json!(media::INDEXES[0]);
+        self.replace("index.json", &index)
+    }
+
+    fn replace(&self, name: &str, value: &Value) -> Result<()> {
+        let (part, path) = (self.path.join(format!(".{name}.part")), self.path.join(name));
+        fs::write(&part, value.to_string()).map_err(|error| Error::io(format!("write({part:?})"), &error))?;
+        fs::rename(&part, &path).map_err(|error| Error::io(format!("rename({path:?})"), &error))
+    }
+}
+
+impl Write for Blob {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Blob {
+    fn drop(&mut self) {
+        if !self.whole {
+            fs::remove_file(&self.part).ok();
+        }
+    }
+}
