@@ -49,7 +49,7 @@ impl Layers {
         })
     }
 
-    // ANCHOR: apply
+    // ANCHOR: image-layers
     /// Applies the next, wholly.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Layers {
             Name::Nothing => Ok(()),
         }
     }
-    // ANCHOR_END: apply
+    // ANCHOR_END: image-layers
 
     fn root(&mut self, entry: &Entry) -> Result<()> {
         if entry.kind != Kind::Directory {

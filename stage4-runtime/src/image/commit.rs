@@ -46,7 +46,7 @@ pub struct Order<'a> {
     pub parameters: Map<String, Value>,
 }
 
-// ANCHOR: commit
+// ANCHOR: image
 /// Makes the image; its digest.
 ///
 /// # Errors
@@ -73,7 +73,7 @@ pub fn commit(order: &Order<'_>, watch: Watch<'_>) -> Result<String> {
     let digest = manifest["digest"].as_str().unwrap_or_default().to_owned();
     layout.name(order.name, manifest).map(|()| digest)
 }
-// ANCHOR_END: commit
+// ANCHOR_END: image
 
 /// The image's root, unpacked beside the bundle for as long as `work` takes.
 fn beside<T>(

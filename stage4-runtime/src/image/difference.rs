@@ -119,7 +119,8 @@ fn is_same(
     now: &FileStat,
     entry: &Entry,
 ) -> Result<bool> {
-    let facts = |it: &FileStat| (it.st_mode, it.st_uid, it.st_gid, it.st_rdev, it.st_mtime, it.st_mtime_nsec);
+    // Of times the layers keep the seconds.
+    let facts = |it: &FileStat| (it.st_mode, it.st_uid, it.st_gid, it.st_rdev, it.st_mtime);
     if facts(before) != facts(now) || (entry.kind != Kind::Directory && before.st_size != now.st_size) {
         return Ok(false);
     }

@@ -44,20 +44,28 @@ pub fn flow<T>(
     let contents = layers.iter().map(|layer| image.content(layer).map(|content| (layer, content)));
     let contents = contents.collect::<Result<Vec<_>>>()?;
     thread::scope(|scope| {
-        scope.spawn(move || {
+        let reader = scope.spawn(move || {
             let budget = Budget::new(limit);
             let mut before = 0;
             for (layer, content) in contents {
                 let told = |read: u64| watch(before + read);
-                let passed = pass(layer, content.reader, &budget, &told, &sender);
-                // Nobody listens any more: an error was met there, and is told there.
-                if sender.send(passed.map(|()| Vec::new()).map_err(|error| of(layer, error))).is_err() {
-                    return;
+                match pass(layer, content.reader, &budget, &told, &sender) {
+                    Ok(()) if sender.send(Ok(Vec::new())).is_err() => return None,
+                    Ok(()) => before += layer.size,
+                    // Where nobody listens any more, it is told by the thread's end.
+                    Err(error) => {
+                        return sender.send(Err(of(layer, error))).err().and_then(|unheard| unheard.0.err());
+                    }
                 }
-                before += layer.size;
             }
+            None
         });
-        apply(&mut Flow { parcels, chunk: Vec::new(), read: 0, ended: true })
+        let applied = apply(&mut Flow { parcels, chunk: Vec::new(), read: 0, ended: true });
+        // What is wrong with an entry matters less than that the whole layer is another one.
+        match (applied, reader.join()) {
+            (Err(_), Ok(Some(error))) => Err(error),
+            (applied, _) => applied,
+        }
     })
 }
 
@@ -89,8 +97,8 @@ fn unpack(packed: impl Read, layer: &Layer, budget: &Budget, sender: &SyncSender
         let mut chunk = Vec::with_capacity(CHUNK);
         match unpacked.by_ref().take(CHUNK as u64).read_to_end(&mut chunk).map_err(damaged)? {
             0 => break,
-            // Where nobody listens any more, it does not matter what comes next.
-            _ if sender.send(Ok(chunk)).is_err() => return Err(Error::refused("nobody listens")),
+            // Nobody listens any more: what is left of the layer is only summed.
+            _ if sender.send(Ok(chunk)).is_err() => return Ok(()),
             _ => (),
         }
     }

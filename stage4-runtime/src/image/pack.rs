@@ -186,7 +186,7 @@ mod tests {
         pack.add(&device, io::empty()).unwrap();
         assert!(pack.add(&Entry { size: 9, ..file.clone() }, &b"short"[..]).is_err());
         let mut pack = Pack::new(Vec::new());
-        [&rich, &file, &device].map(|entry| pack.add(entry, &b"hello"[..]).unwrap());
+        [&rich, &file, &device].iter().for_each(|entry| pack.add(entry, &b"hello"[..]).unwrap());
         let bytes = pack.end().unwrap();
         let mut tape = Tape::new(bytes.as_slice());
         for wanted in [rich, file, device] {

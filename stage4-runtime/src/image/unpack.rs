@@ -108,7 +108,7 @@ pub fn base(users: Option<&Users>) -> Result<Config> {
     })
 }
 
-// ANCHOR: unpack
+// ANCHOR: image-unpack
 /// Unpacks; to be called by root of the machine, or of a user namespace of [`users`].
 ///
 /// # Errors
@@ -142,7 +142,7 @@ fn fill(bundle: BorrowedFd<'_>, order: &Order<'_>, watch: Watch<'_>) -> Result<U
     write(bundle, &config)?;
     Ok(Unpacked { entries: layers.entries, losses: layers.losses, warnings })
 }
-// ANCHOR_END: unpack
+// ANCHOR_END: image-unpack
 
 fn owned(root: BorrowedFd<'_>, path: &str) -> Option<Owned> {
     let directory = beneath::open(root, Path::new(path), OFlag::O_PATH | OFlag::O_DIRECTORY).ok()?;
