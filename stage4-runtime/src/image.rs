@@ -11,15 +11,19 @@
 //! | `document`, `digest`, `recipe` | what it says of itself |
 //! | `tape`, `header`, `pax`, `name`, `stream`, `flow` | a layer, checked as it goes by |
 //! | `apply`, `tree`, `attributes`, `removal` | a layer, applied beneath a root that is held open |
+//! | `overlay`, `store` | layers that bundles share, mounted one over the other |
 //! | `users`, `convert` | its configuration as config.json |
 //! | `difference`, `pack`, `layout`, `commit` | the other way: a root becomes a layer, and an image |
+//! | `build`, `copy` | what was done to a bundle that is becoming an image |
 //! | `unpack`, `part`, `interruption` | all of it together, wholly or not at all |
 
 mod apply;
 mod archive;
 pub mod attributes;
+pub mod build;
 pub mod commit;
 mod convert;
+pub mod copy;
 mod difference;
 pub mod digest;
 mod docker;
@@ -29,6 +33,7 @@ mod header;
 pub mod interruption;
 mod layout;
 mod name;
+pub mod overlay;
 mod pack;
 mod part;
 mod pax;
@@ -36,6 +41,7 @@ pub mod recipe;
 mod removal;
 mod select;
 mod source;
+pub mod store;
 pub mod stream;
 mod tape;
 mod tree;

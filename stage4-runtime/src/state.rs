@@ -66,7 +66,15 @@ impl Home {
             }
             other => other,
         };
-        let fd = fd.map_err(|errno| Error::call(format!("open({path:?}, O_DIRECTORY|O_NOFOLLOW)"), errno))?;
+        let fd = fd.map_err(|errno| {
+            let error = Error::call(format!("open({path:?}, O_DIRECTORY|O_NOFOLLOW)"), errno);
+            match errno {
+                Errno::EACCES => {
+                    error.with_hint("an ordinary user sets XDG_RUNTIME_DIR, or gives --root DIR")
+                }
+                _ => error,
+            }
+        })?;
         Ok(Home { path: path.to_owned(), fd })
     }
 

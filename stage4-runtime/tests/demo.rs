@@ -148,6 +148,16 @@ fn image_layers_are_only_ever_added() {
 }
 
 #[test]
+fn image_build_is_a_recipe_by_hand() {
+    step("image-build");
+}
+
+#[test]
+fn image_mount_shares_layers() {
+    step("image-mount");
+}
+
+#[test]
 fn image_unpack_is_whole_or_not_at_all() {
     step("image-unpack");
 }

@@ -6,6 +6,8 @@
 
 #[path = "image/applied.rs"]
 mod applied;
+#[path = "image/built.rs"]
+mod built;
 #[path = "image/committed.rs"]
 mod committed;
 #[path = "image/craft.rs"]
@@ -15,6 +17,8 @@ mod ends;
 mod ground;
 #[path = "image/hostile.rs"]
 mod hostile;
+#[path = "image/mounted.rs"]
+mod mounted;
 #[path = "image/others.rs"]
 mod others;
 #[path = "image/ran.rs"]

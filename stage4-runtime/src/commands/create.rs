@@ -62,6 +62,15 @@ pub struct Making {
     preserve_fds: u16,
 }
 
+impl Making {
+    /// With no option.
+    pub(super) fn plain(id: ContainerId, bundle: PathBuf) -> Self {
+        let (pid_file, console_socket) = (None, None);
+        let (no_pivot, no_new_keyring, preserve_fds) = (false, false, 0);
+        Making { id, bundle, pid_file, console_socket, no_pivot, no_new_keyring, preserve_fds }
+    }
+}
+
 pub(super) fn create(desk: &Desk, args: &CreateArgs) -> Result<u8, Failure> {
     make(desk, &args.making, Begin::WhenRung, Terminal::Sent, &Trace::off()).map(|_| 0)
 }

@@ -4,9 +4,15 @@
 //! Invariant: one word after `image` is one thin file here; which image is meant is said in the same way everywhere.
 
 mod commit;
+mod config;
+mod copy;
+mod from;
 mod inspect;
+mod mount;
+mod parameters;
 mod progress;
 mod remove;
+mod run;
 mod unpack;
 
 use super::Desk;
@@ -24,7 +30,9 @@ Examples:
   stage4-runtime image inspect box.tar
   stage4-runtime image unpack box.tar box
   stage4-runtime run --bundle box mine
-  stage4-runtime image commit box layout:mine --from box.tar
+  stage4-runtime image mount box.tar other
+  stage4-runtime image from box.tar new && stage4-runtime image run new -- touch /made
+  stage4-runtime image commit new layout:mine
   stage4-runtime image remove box";
 
 /// Take images apart, and make some
@@ -39,6 +47,11 @@ pub struct ImageArgs {
 enum Verb {
     Inspect(inspect::InspectArgs),
     Unpack(unpack::UnpackArgs),
+    Mount(mount::MountArgs),
+    From(from::FromArgs),
+    Run(run::StepArgs),
+    Copy(copy::CopyArgs),
+    Config(config::ConfigArgs),
     Commit(commit::CommitArgs),
     Remove(remove::RemoveArgs),
 }
@@ -59,9 +72,15 @@ struct Which {
 
 impl Which {
     fn open(&self) -> Result<Image> {
+        Image::open(&self.reference()?)
+    }
+
+    fn reference(&self) -> Result<Reference> {
         let (path, name) = Reference::read(&self.image);
+        // Whoever mounts goes to other directories.
+        let path = std::path::absolute(&path).map_err(|error| crate::Error::io("getcwd()", &error))?;
         let name = self.name.clone().or(name);
-        Image::open(&Reference { path, name, platform: self.platform.clone() })
+        Ok(Reference { path, name, platform: self.platform.clone() })
     }
 }
 
@@ -69,6 +88,11 @@ pub(super) fn image(desk: &Desk, args: &ImageArgs) -> Result<u8, Failure> {
     match &args.verb {
         Verb::Inspect(args) => inspect::inspect(args).map_err(super::failed),
         Verb::Unpack(args) => unpack::unpack(desk, args),
+        Verb::Mount(args) => mount::mount(desk, args),
+        Verb::From(args) => from::from(desk, args),
+        Verb::Run(args) => run::run(desk, args),
+        Verb::Copy(args) => copy::copy(args),
+        Verb::Config(args) => config::config(args),
         Verb::Commit(args) => commit::commit(args),
         Verb::Remove(args) => remove::remove(args),
     }

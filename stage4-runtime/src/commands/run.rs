@@ -7,6 +7,7 @@ use super::create::{Made, Making, Terminal, make, write_whole};
 use super::{Desk, failed};
 use crate::birth::{self, Begin};
 use crate::console::{relay, socket};
+use crate::id::ContainerId;
 use crate::log::Level;
 use crate::trace::{Trace, svg};
 use crate::{Error, Failure, Result, death};
@@ -33,6 +34,13 @@ pub struct RunArgs {
     /// Write down what was done until it ran, by whom, and when: FILE.json for programs, FILE.svg as a picture
     #[arg(long, value_name = "FILE", value_parser = Paper::named)]
     trace: Option<Paper>,
+}
+
+impl RunArgs {
+    /// With no option.
+    pub(super) fn plain(id: ContainerId, bundle: PathBuf) -> Self {
+        RunArgs { making: Making::plain(id, bundle), detach: false, keep: false, trace: None }
+    }
 }
 
 /// Where a trace is written, and as what.

@@ -49,6 +49,11 @@ impl Layers {
         })
     }
 
+    /// Lets go of the root, so that it can be unmounted.
+    pub fn told(self) -> (u64, Losses) {
+        (self.entries, self.losses)
+    }
+
     // ANCHOR: image-layers
     /// Applies the next, wholly.
     ///

@@ -28,6 +28,21 @@ pub struct Losses {
     pub attributes: Loss,
 }
 
+impl Losses {
+    /// And these.
+    pub fn add(&mut self, more: Losses) {
+        let Losses { owners, devices, attributes } = more;
+        for (all, more) in
+            [(&mut self.owners, owners), (&mut self.devices, devices), (&mut self.attributes, attributes)]
+        {
+            if all.count == 0 {
+                all.first = more.first;
+            }
+            all.count += more.count;
+        }
+    }
+}
+
 /// So many of a kind, and one of them.
 #[derive(Debug, Default)]
 pub struct Loss {

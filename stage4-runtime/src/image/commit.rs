@@ -5,9 +5,10 @@
 //! program does not know is kept.
 
 use super::apply::Layers;
+use super::build::nothing;
 use super::difference::{self, Difference};
 use super::digest::Algorithm;
-use super::document::{Platform, media};
+use super::document::media;
 use super::flow::flow;
 use super::layout::Layout;
 use super::pack::Pack;
@@ -38,8 +39,8 @@ pub struct Order<'a> {
     pub layout: &'a Path,
     /// Its name there.
     pub name: &'a str,
-    /// What is said of it in its history.
-    pub created_by: &'a str,
+    /// What is said of the making; one entry, and no more, is of the layer.
+    pub history: Vec<Value>,
     /// Now (RFC 3339).
     pub created: String,
     /// Of `config` in the configuration: what is different.
@@ -160,11 +161,7 @@ fn brought_along(layout: &Layout, image: &Image) -> Result<Vec<Value>> {
 }
 
 fn config(order: &Order<'_>, diff_id: String) -> Value {
-    let here = Platform::here();
-    let mut says = order.from.map_or_else(
-        || json!({ "architecture": here.architecture, "os": here.os, "rootfs": { "type": "layers", "diff_ids": [] } }),
-        |image| image.says.clone(),
-    );
+    let mut says = order.from.map_or_else(nothing, |image| image.says.clone());
     says["created"] = json!(order.created);
     if !says["config"].is_object() {
         says["config"] = json!({});
@@ -172,8 +169,7 @@ fn config(order: &Order<'_>, diff_id: String) -> Value {
     for (key, value) in &order.parameters {
         says["config"][key] = value.clone();
     }
-    let step = json!({ "created": order.created, "created_by": order.created_by });
-    push(&mut says["history"], step);
+    order.history.iter().for_each(|step| push(&mut says["history"], step.clone()));
     push(&mut says["rootfs"]["diff_ids"], json!(diff_id));
     says
 }

@@ -25,6 +25,8 @@ pub struct Difference<'a, W: Write> {
     pack: &'a mut Pack<W>,
     /// Files of several names: the first of them, by inode.
     names: HashMap<u64, Vec<u8>>,
+    /// Whose all of it is, where it is not as it was.
+    owner: Option<(u32, u32)>,
 }
 
 /// What a directory holds.
@@ -33,7 +35,21 @@ type Names = BTreeMap<OsString, FileStat>;
 impl<'a, W: Write> Difference<'a, W> {
     /// Into this archive.
     pub fn new(pack: &'a mut Pack<W>) -> Self {
-        Difference { pack, names: HashMap::new() }
+        Difference { pack, names: HashMap::new(), owner: None }
+    }
+
+    /// All of it is to belong to this user and group.
+    pub fn owned_by(self, owner: (u32, u32)) -> Self {
+        Difference { owner: Some(owner), ..self }
+    }
+
+    /// One thing that is not a directory, under another path.
+    ///
+    /// # Errors
+    /// As of [`Difference::walk`].
+    pub fn named(&mut self, parent: BorrowedFd<'_>, name: &OsStr, path: &[u8]) -> Result<()> {
+        let status = stat(parent, name)?;
+        self.one(None, parent, name, &status, path)
     }
 
     /// Of two directories at `path`, which ends with a slash or is empty; without an old one all is new.
@@ -73,6 +89,9 @@ impl<'a, W: Write> Difference<'a, W> {
         let is_directory = kind == Kind::Directory;
         let path = if is_directory { [path, b"/"].concat() } else { path.to_vec() };
         let mut entry = entry(parent, name, status, kind, path)?;
+        if let Some((uid, gid)) = self.owner {
+            (entry.uid, entry.gid) = (uid.into(), gid.into());
+        }
         let known = (kind == Kind::File && status.st_nlink > 1)
             .then(|| self.names.get(&status.st_ino).cloned())
             .flatten();

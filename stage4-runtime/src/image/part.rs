@@ -5,7 +5,7 @@
 //! may hold set-id programs and devices, which are nothing for other users of the machine. What a killed predecessor
 //! left is removed by the next who makes the same bundle, and by nobody while that one lives.
 
-use super::removal;
+use super::{build, overlay, removal, store};
 use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, RenameFlags, open, openat, renameat2};
@@ -14,7 +14,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How often others may be quicker.
 const ATTEMPTS: usize = 10;
@@ -54,6 +54,11 @@ impl Part {
     /// To put things into.
     pub fn directory(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
+    }
+
+    /// Where it is until it has its name, which is `bundle`.
+    pub fn path(&self, bundle: &Path) -> PathBuf {
+        bundle.with_file_name(&self.hidden)
     }
 
     /// Gives it its name.
@@ -125,13 +130,14 @@ fn make(parent: BorrowedFd<'_>, hidden: &OsStr) -> Result<Flock<File>> {
 /// # Errors
 /// No bundle; what the kernel refuses.
 pub fn remove(bundle: &Path) -> Result<()> {
+    let bundle = &std::path::absolute(bundle).map_err(|error| Error::io("getcwd()", &error))?;
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let fd = open(bundle, flags, Mode::empty())
         .map_err(|errno| Error::call(format!("open({bundle:?}, O_DIRECTORY|O_NOFOLLOW)"), errno))?;
     let others =
         std::fs::read_dir(bundle).map_err(|error| Error::io(format!("getdents64({bundle:?})"), &error))?;
     for entry in others.flatten() {
-        if !CONTENTS.iter().any(|known| entry.file_name() == *known) {
+        if !contents().any(|known| entry.file_name() == *known) {
             return Err(Error::refused(format!(
                 "{bundle:?} holds more than a bundle: {:?}",
                 entry.file_name()
@@ -139,14 +145,19 @@ pub fn remove(bundle: &Path) -> Result<()> {
             .with_hint("look at it, and remove it yourself"));
         }
     }
-    CONTENTS.iter().try_for_each(|name| removal::remove(fd.as_fd(), OsStr::new(name), removal::ALL))?;
+    let layers = overlay::layers_of(bundle);
+    overlay::detach_root(bundle)?;
+    contents().try_for_each(|name| removal::remove(fd.as_fd(), OsStr::new(name), removal::ALL))?;
     let at = nix::fcntl::AT_FDCWD;
     unlinkat(at, bundle, UnlinkatFlags::RemoveDir)
-        .map_err(|errno| Error::call(format!("rmdir({bundle:?})"), errno))
+        .map_err(|errno| Error::call(format!("rmdir({bundle:?})"), errno))?;
+    store::left(&layers, bundle)
 }
 
-/// What `unpack` puts into a bundle.
-const CONTENTS: [&str; 2] = [crate::bundle::CONFIG, super::unpack::ROOT];
+/// What `unpack`, `mount` and `from` put into a bundle.
+fn contents() -> impl Iterator<Item = &'static str> {
+    [crate::bundle::CONFIG, super::unpack::ROOT].into_iter().chain(overlay::OWN).chain(build::OWN)
+}
 
 fn there(bundle: &Path) -> Error {
     Error::refused(format!("{bundle:?} is there already"))

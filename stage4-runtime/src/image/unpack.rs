@@ -6,6 +6,7 @@
 use super::apply::Layers;
 use super::attributes::Losses;
 use super::convert::Owned;
+use super::document::ImageConfig;
 use super::flow::flow;
 use super::part::Part;
 pub use super::part::remove;
@@ -19,9 +20,10 @@ use crate::config::linux::IdMapping;
 use crate::config::{Config, Fault, spec};
 use crate::rootless::is_root_of_the_machine;
 use crate::{Error, Result, cgroup};
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fstat, mkdirat};
-use nix::unistd::{getegid, geteuid};
+use nix::unistd::{UnlinkatFlags, getegid, geteuid, unlinkat};
 use stage2_namespaces::idmap::IdMap;
 use stage2_namespaces::subid::{Side, granted};
 use stage2_namespaces::users::Users;
@@ -135,14 +137,56 @@ fn fill(bundle: BorrowedFd<'_>, order: &Order<'_>, watch: Watch<'_>) -> Result<U
         image.layers.iter().try_for_each(|_| layers.apply(&mut Tape::new(flow.layer())))?;
         Ok(layers)
     })?;
-    let user = users::user(root.as_fd(), &image.parameters.config.user)?;
-    let config =
-        convert::config(order.base.clone(), &image.parameters, user, &|path| owned(root.as_fd(), path))?;
-    let (config, warnings) = edit::apply(&config, &order.edits)?;
-    write(bundle, &config)?;
+    let warnings = configure(bundle, root.as_fd(), &order.base, &image.parameters, &order.edits)?;
     Ok(Unpacked { entries: layers.entries, losses: layers.losses, warnings })
 }
 // ANCHOR_END: image-unpack
+
+/// Writes config.json, for what the root has.
+///
+/// # Errors
+/// A user or a directory that the root does not know; what the kernel refuses.
+pub fn configure(
+    bundle: BorrowedFd<'_>,
+    root: BorrowedFd<'_>,
+    base: &Config,
+    parameters: &ImageConfig,
+    edits: &Edits<'_>,
+) -> Result<Vec<Fault>> {
+    let user = users::user(root, &parameters.config.user)?;
+    let config = convert::config(base.clone(), parameters, user, &|path| owned(root, path))?;
+    let (config, warnings) = edit::apply(&config, edits)?;
+    write(bundle, &config).map(|()| warnings)
+}
+
+/// The same, of a bundle that has one already.
+///
+/// # Errors
+/// As of [`configure`].
+pub fn configure_again(bundle: BorrowedFd<'_>, base: &Config, parameters: &ImageConfig) -> Result<()> {
+    let root = openat(bundle, ROOT, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW, Mode::empty())
+        .map_err(|errno| Error::call(format!("openat({ROOT:?})"), errno))?;
+    match unlinkat(bundle, CONFIG, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => (),
+        Err(errno) => return Err(Error::call(format!("unlinkat({CONFIG:?})"), errno)),
+    }
+    configure(bundle, root.as_fd(), base, parameters, &Edits::default()).map(drop)
+}
+
+/// A bundle with an empty root.
+///
+/// # Errors
+/// As of [`unpack`].
+pub fn empty(bundle: &Path, base: &Config, parameters: &ImageConfig) -> Result<()> {
+    let _modes = ExactModes::begin();
+    let part = Part::begin(bundle)?;
+    let made = new_root(part.directory())
+        .and_then(|root| configure(part.directory(), root.as_fd(), base, parameters, &Edits::default()));
+    match made {
+        Ok(_) => part.finish(),
+        Err(error) => part.discard().and(Err(error)),
+    }
+}
 
 fn owned(root: BorrowedFd<'_>, path: &str) -> Option<Owned> {
     let directory = beneath::open(root, Path::new(path), OFlag::O_PATH | OFlag::O_DIRECTORY).ok()?;

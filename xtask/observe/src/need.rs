@@ -62,6 +62,8 @@ pub enum Need {
     Pressure,
     /// A container as `stage4-runtime spec` describes it: by being root, or rootless.
     Container,
+    /// An overlay on the file system that scenes lie on: by being root, or in a user namespace.
+    Overlay,
 }
 
 /// Whether this machine has what is needed.
@@ -122,6 +124,7 @@ impl Need {
             Need::CgroupFreezer => "cgroup-freezer",
             Need::Pressure => "pressure",
             Need::Container => "container",
+            Need::Overlay => "overlay",
         }
     }
 
@@ -152,6 +155,7 @@ impl Need {
             Need::Root => groups::root(),
             Need::Pressure => groups::pressure(),
             Need::Container => container::default(programs),
+            Need::Overlay => container::overlay(programs),
             Need::CgroupFreezer => groups::freezer(programs),
             Need::CgroupIo => groups::throttled_disk(programs),
             Need::CgroupDevices => groups::limited(programs, &["--device", "c 1:3 rwm"]),

@@ -3,7 +3,7 @@
 //! clone3(2) with a user namespace, for who is not root. Book: "Images" (`images`).
 //! Invariant: whoever is not root gives files to users of his own user namespace, and of no other.
 
-use super::super::{Desk, failed};
+use super::super::{Desk, failed, print};
 use super::progress::Progress;
 use super::{Which, size};
 use crate::config::edit::{self, Assignment, Edits};
@@ -14,6 +14,7 @@ use crate::log::Level;
 use crate::{Failure, Result};
 use stage2_namespaces::request::Request;
 use stage2_namespaces::spawn::spawn;
+use stage2_namespaces::users::Users;
 use std::path::PathBuf;
 
 const AFTER: &str = "\
@@ -49,7 +50,7 @@ pub(super) struct UnpackArgs {
     command: Vec<String>,
 }
 
-fn bytes(text: &str) -> Result<u64, String> {
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let (digits, shift) = match text.char_indices().last() {
         Some((at, 'K')) => (&text[..at], 10),
         Some((at, 'M')) => (&text[..at], 20),
@@ -72,6 +73,14 @@ pub(super) fn unpack(desk: &Desk, args: &UnpackArgs) -> Result<u8, Failure> {
         edits: Edits { remove: &args.remove, set: &args.set, command: &args.command },
     };
     let work = || work(desk, &order).map(|()| 0).map_err(failed);
+    as_root(users, work)
+}
+
+/// As somebody who may give files to the image's users.
+pub(super) fn as_root(
+    users: Option<Users>,
+    work: impl FnOnce() -> Result<u8, Failure>,
+) -> Result<u8, Failure> {
     match users {
         None => work(),
         Some(users) => {
@@ -81,7 +90,7 @@ pub(super) fn unpack(desk: &Desk, args: &UnpackArgs) -> Result<u8, Failure> {
     }
 }
 
-fn work(desk: &Desk, order: &Order<'_>) -> Result<()> {
+pub(super) fn work(desk: &Desk, order: &Order<'_>) -> Result<()> {
     let interruption = Interruption::hold()?;
     let progress = Progress::begin(order.image.size());
     let watch = |read: u64| {
@@ -90,11 +99,21 @@ fn work(desk: &Desk, order: &Order<'_>) -> Result<()> {
     };
     let unpacked = unpack::unpack(order, &watch);
     drop(progress);
-    let Unpacked { entries, losses, warnings } = unpacked?;
-    warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("config.json: {warning}")));
-    told(&losses).iter().for_each(|loss| desk.log.say(Level::Warning, loss));
+    let unpacked = unpacked?;
+    warn(desk, &unpacked);
+    summary(order, &unpacked)
+}
+
+/// What was made.
+pub(super) fn summary(order: &Order<'_>, unpacked: &Unpacked) -> Result<()> {
     let (layers, bytes) = (order.image.layers.len(), size(order.image.size()));
-    super::super::print(&format!("{}: {layers} layers, {bytes}, {entries} entries\n", order.bundle.display()))
+    print(&format!("{}: {layers} layers, {bytes}, {} entries\n", order.bundle.display(), unpacked.entries))
+}
+
+/// What of it is less than the image says.
+pub(super) fn warn(desk: &Desk, Unpacked { losses, warnings, .. }: &Unpacked) {
+    warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("config.json: {warning}")));
+    told(losses).iter().for_each(|loss| desk.log.say(Level::Warning, loss));
 }
 
 fn told(losses: &Losses) -> Vec<String> {

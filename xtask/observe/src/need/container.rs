@@ -12,7 +12,28 @@ const STAGE: &str = "stage4-runtime";
 
 /// `spec` and `run`, in a directory that ends with it.
 pub(super) fn default(programs: &Programs) -> Answer {
-    let (Some(runtime), Some(probe)) = (programs.find(STAGE), programs.find("probe")) else {
+    let Some(probe) = programs.find("probe") else { return Answer::no("the probe is not built", None) };
+    with_bundle(programs, |runtime, bundle| run(runtime, &probe, bundle))
+}
+
+/// An image of one empty directory, mounted for a command that does nothing.
+pub(super) fn overlay(programs: &Programs) -> Answer {
+    with_bundle(programs, |runtime, bundle| {
+        fs::create_dir_all(bundle.join("rootfs/etc"))?;
+        let image = |arguments: &[&str]| {
+            answered(Command::new(runtime).arg("image").args(arguments).current_dir(bundle))
+        };
+        let made = image(&["commit", ".", "layout:v1"]);
+        if !made.possible {
+            return Ok(made);
+        }
+        let mounted = image(&["mount", "layout:v1", "box", "--store", "store", "--", "true"]);
+        Ok(if mounted.possible { image(&["remove", "box"]) } else { mounted })
+    })
+}
+
+fn with_bundle(programs: &Programs, try_it: impl Fn(&Path, &Path) -> io::Result<Answer>) -> Answer {
+    let Some(runtime) = programs.find(STAGE) else {
         return Answer::no(format!("{STAGE} is not built"), None);
     };
     let failed = |error: io::Error| Answer::no(format!("a bundle in $TMPDIR: {error}"), None);
@@ -20,7 +41,7 @@ pub(super) fn default(programs: &Programs) -> Answer {
         Ok(bundle) => bundle,
         Err(errno) => return failed(errno.into()),
     };
-    let answer = run(&runtime, &probe, &bundle).unwrap_or_else(failed);
+    let answer = try_it(&runtime, &bundle).unwrap_or_else(failed);
     fs::remove_dir_all(&bundle).map_or_else(failed, |()| answer)
 }
 
