@@ -1,14 +1,16 @@
 //! What parent and child say to each other while the child is made.
 //!
-//! socketpair(2); the maps of a user namespace are written from outside. Book: "The API" (`spawn`).
+//! socketpair(2), pidfd_open(2); the maps of a user namespace are written from outside. Book: "The API" (`spawn`).
 //! Invariant: silence means the other one has gone. A child that hears it ends; a parent that hears it has nothing
 //! left to learn, for the last copy of the child's end closes when its command is executed.
 
+use crate::sys::birth::pidfd_open;
 use crate::{Error, Failure, Result, failed};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::Pid;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 /// The parent's end.
@@ -17,13 +19,17 @@ pub(crate) struct ParentEnd(UnixStream);
 
 /// The child's end.
 #[derive(Debug)]
-pub(crate) struct ChildEnd(UnixStream);
+pub(crate) struct ChildEnd {
+    line: UnixStream,
+    /// The parent itself; none where a filter knows no pidfd_open(2).
+    parent: Option<OwnedFd>,
+}
 
-/// Both ends; neither outlives an execve(2).
+/// Both ends; neither outlives an execve(2). To be called by the parent.
 pub(crate) fn pair() -> Result<(ParentEnd, ChildEnd)> {
-    let (parent, child) =
-        UnixStream::pair().map_err(|e| Error::io("socketpair(AF_UNIX, SOCK_STREAM)", &e))?;
-    Ok((ParentEnd(parent), ChildEnd(child)))
+    let (parent, line) = UnixStream::pair().map_err(|e| Error::io("socketpair(AF_UNIX, SOCK_STREAM)", &e))?;
+    let ourselves = pidfd_open(Pid::this()).ok();
+    Ok((ParentEnd(parent), ChildEnd { line, parent: ourselves }))
 }
 
 const GO: [u8; 1] = [b'!'];
@@ -53,25 +59,31 @@ impl ChildEnd {
     /// Waits for [`ParentEnd::go`].
     pub fn wait(&mut self) -> Result<()> {
         let mut word = [0];
-        self.0.read_exact(&mut word).map_err(|e| Error::io("read(parent)", &e))
+        self.line.read_exact(&mut word).map_err(|e| Error::io("read(parent)", &e))
     }
 
-    /// Has the parent gone? getppid(2) cannot tell: in a new pid namespace it is 0 all the time.
+    /// Has the parent gone? getppid(2) cannot tell: in a new pid namespace it is 0 all the time. Nor can the line alone,
+    /// for a sibling that was born later has a copy of the parent's end until it executes its command.
     pub fn is_orphan(&self) -> bool {
-        let mut ends = [PollFd::new(self.0.as_fd(), PollFlags::POLLHUP)];
-        let news = poll(&mut ends, PollTimeout::ZERO);
-        news == Ok(1) && ends[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
+        let has = |fd: BorrowedFd<'_>, what: PollFlags| {
+            let mut ends = [PollFd::new(fd, what)];
+            poll(&mut ends, PollTimeout::ZERO) == Ok(1)
+                && ends[0].revents().is_some_and(|events| events.contains(what))
+        };
+        has(self.line.as_fd(), PollFlags::POLLHUP)
+            || self.parent.as_ref().is_some_and(|parent| has(parent.as_fd(), PollFlags::POLLIN))
     }
 
     /// A second handle of this end, for the command that an init begets.
     pub fn again(&self) -> Result<Self> {
-        self.0.try_clone().map(ChildEnd).map_err(|e| Error::io("dup(parent)", &e))
+        let line = self.line.try_clone().map_err(|e| Error::io("dup(parent)", &e))?;
+        Ok(ChildEnd { line, parent: None })
     }
 
     /// Tells the parent what went wrong; the status to end with.
     pub fn tell(&mut self, failure: &Failure) -> u8 {
         // A parent that does not listen has gone, and nobody is left to complain to.
-        self.0.write_all(text(failure).as_bytes()).ok();
+        self.line.write_all(text(failure).as_bytes()).ok();
         failure.status
     }
 }
@@ -132,5 +144,21 @@ mod tests {
         drop(parent);
         assert!(child.is_orphan());
         assert!(child.wait().is_err());
+    }
+
+    /// As in a pod: a sibling that was born later has the parent's end, and the parent has gone.
+    #[test]
+    fn pod_members_notice_a_dead_parent_whoever_has_its_end() {
+        let (copy, mut child) = pair().unwrap();
+        let mut parent = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        child.parent = Some(pidfd_open(Pid::from_raw(parent.id().cast_signed())).unwrap());
+        assert!(!child.is_orphan());
+        parent.kill().unwrap();
+        // Not reaped yet: it is the end that counts.
+        let ended = child.parent.as_ref().unwrap().as_fd();
+        poll(&mut [PollFd::new(ended, PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
+        assert!(child.is_orphan());
+        parent.wait().unwrap();
+        drop(copy);
     }
 }

@@ -65,15 +65,27 @@ fn init_takes_those_along_that_changed_their_ids() {
 
 #[test]
 fn pod_ends_with_its_holder_and_its_parent() {
-    let owned: &[&str] = if is_root() { &[] } else { &["--user", "--map-root"] };
+    let pod = |mark: &str| {
+        let owned: &[&str] = if is_root() { &[] } else { &["--user", "--map-root"] };
+        let members = ["--", "sleep", mark, "---", "sleep", mark];
+        Command::new(BINARY).arg("pod").args(owned).args(members).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let sleeps =
+        |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|l| l.starts_with(b"sleep"));
     let mark = mark(1);
-    let pod = ["--", "sleep", &mark, "---", "sleep", &mark];
-    let mut parent =
-        Command::new(BINARY).arg("pod").args(owned).args(pod).stderr(Stdio::null()).spawn().unwrap();
-    eventually("both members run", || marked(&format!("sleep\0{mark}\0")).len() >= 2);
+    let mut parent = pod(&mark);
+    eventually("both members run", || marked(&mark).iter().filter(|pid| sleeps(pid)).count() == 2);
     parent.kill().unwrap();
     parent.wait().unwrap();
     eventually("the pod is gone", || marked(&mark).is_empty());
+    // And at any moment before.
+    for microseconds in (0..20_000).step_by(500) {
+        let mut parent = pod(&mark);
+        std::thread::sleep(Duration::from_micros(microseconds));
+        parent.kill().unwrap();
+        parent.wait().unwrap();
+        eventually(&format!("the pod killed after {microseconds} us"), || marked(&mark).is_empty());
+    }
 }
 
 #[test]
