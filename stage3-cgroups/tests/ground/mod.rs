@@ -254,11 +254,11 @@ fn find(directory: &Path, prefix: &str, depth: u32, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Waits until `done`, or not more than ten seconds.
+/// Waits until `done`, or not more than a minute.
 pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "not within ten seconds: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
