@@ -163,6 +163,11 @@ fn image_unpack_is_whole_or_not_at_all() {
 }
 
 #[test]
+fn clients_podman_needs_one_line() {
+    step("clients-podman");
+}
+
+#[test]
 fn features_are_the_truth() {
     step("features");
 }

@@ -221,6 +221,7 @@ pub(super) fn terminal_goes_to(
     }
 }
 
+// ANCHOR: clients-podman
 /// Whole or not there: engines read it as soon as they see it.
 pub(super) fn write_pid(path: Option<&Path>, pid: i32) -> Result<()> {
     path.map_or(Ok(()), |path| write_whole(path, &pid.to_string()))
@@ -235,3 +236,4 @@ pub(super) fn write_whole(path: &Path, text: &str) -> Result<()> {
     let rename = || fs::rename(&next, path).map_err(|e| Error::io(format!("rename({next:?}, {path:?})"), &e));
     written.and_then(|()| rename()).inspect_err(|_| drop(fs::remove_file(&next)))
 }
+// ANCHOR_END: clients-podman

@@ -64,6 +64,8 @@ pub enum Need {
     Container,
     /// An overlay on the file system that scenes lie on: by being root, or in a user namespace.
     Overlay,
+    /// podman(1), and what it starts containers with.
+    Podman,
 }
 
 /// Whether this machine has what is needed.
@@ -125,6 +127,7 @@ impl Need {
             Need::Pressure => "pressure",
             Need::Container => "container",
             Need::Overlay => "overlay",
+            Need::Podman => "podman",
         }
     }
 
@@ -156,6 +159,9 @@ impl Need {
             Need::Pressure => groups::pressure(),
             Need::Container => container::default(programs),
             Need::Overlay => container::overlay(programs),
+            Need::Podman => {
+                both(tool("podman", "apt-get install podman"), || tool("conmon", "apt-get install conmon"))
+            }
             Need::CgroupFreezer => groups::freezer(programs),
             Need::CgroupIo => groups::throttled_disk(programs),
             Need::CgroupDevices => groups::limited(programs, &["--device", "c 1:3 rwm"]),
@@ -218,6 +224,10 @@ pub fn rootless() -> bool {
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let mask = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
     mask & (1 << CAP_SYS_ADMIN) == 0
+}
+
+fn both(one: Answer, other: impl FnOnce() -> Answer) -> Answer {
+    if one.possible { other() } else { one }
 }
 
 fn tool(name: &str, remedy: &str) -> Answer {

@@ -25,6 +25,11 @@ events_logger = "file"
 [containers]
 default_ulimits = ["nofile=1000:2000", "nproc=1000:2000"]
 END
+    # Everybody's, as udev has it; without udev it may be root's alone. The mount is the sandbox's.
+    if [ -n "$ORDINARY" ] && [ -e /dev/net/tun ]; then
+        mknod -m 666 /run/tun c 10 200
+        mount --bind /run/tun /dev/net/tun
+    fi
 }
 
 begin() {
