@@ -5,6 +5,7 @@
 //! medians and ratios are shown, never asserted.
 
 pub(crate) mod bundle;
+mod images;
 mod inside;
 mod measure;
 mod runtimes;
@@ -20,7 +21,7 @@ use std::{path::PathBuf, process::ExitCode};
 /// Measure our commands beside the host's own: medians of wall and CPU time, and their ratio.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench                           everything, 30 runs each\n  cargo xtask bench commands                  stages 1 to 3 beside the host's tools\n  cargo xtask bench runtimes --case run       stage 4 beside crun, runc and a floor\n  cargo xtask bench runtimes --also static=target/x86_64-unknown-linux-musl/release/stage4-runtime\n\nThe floor is a program in C that asks the kernel for the same container, and reads, decides and checks nothing.\nCPU time counts whatever the command has waited for; it is steadier than wall time where others work, too."
+    after_help = "Examples:\n  cargo xtask bench                           everything, 30 runs each\n  cargo xtask bench commands                  stages 1 to 3 beside the host's tools\n  cargo xtask bench runtimes --case run       stage 4 beside crun, runc and a floor\n  cargo xtask bench images --runs 5           an image unpacked, beside umoci and tar\n  cargo xtask bench runtimes --also static=target/x86_64-unknown-linux-musl/release/stage4-runtime\n\nThe floor is a program in C that asks the kernel for the same container, and reads, decides and checks nothing.\nCPU time counts whatever the command has waited for; it is steadier than wall time where others work, too."
 )]
 pub(crate) struct BenchArguments {
     /// What is measured [default: all]
@@ -29,6 +30,9 @@ pub(crate) struct BenchArguments {
     /// Of stage 4 these cases only
     #[arg(long, value_enum)]
     case: Vec<Case>,
+    /// The image that is unpacked [default: a Debian of some hundred megabytes, made by mmdebstrap]
+    #[arg(long, value_name = "LAYOUT[:NAME]")]
+    image: Option<String>,
     /// Another runtime beside ours: another build, another version
     #[arg(long, value_name = "NAME=PROGRAM")]
     also: Vec<String>,
@@ -46,13 +50,15 @@ pub(crate) struct BenchArguments {
     format: Format,
 }
 
-/// The two halves.
+/// The three parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// The commands of stages 1 to 3 beside the host's own
     Commands,
     /// The runtime of stage 4 beside crun and runc
     Runtimes,
+    /// Images unpacked by us, by umoci and by tar
+    Images,
 }
 
 impl BenchArguments {
@@ -117,12 +123,16 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Outcome {
         return in_release();
     }
     let mut rows = Vec::new();
-    if arguments.part != Some(Part::Runtimes) {
+    let asked = |part: Part| arguments.part.is_none_or(|asked| asked == part);
+    if asked(Part::Commands) {
         rows.extend(commands(arguments)?);
     }
     let first = rows.len();
-    if arguments.part != Some(Part::Commands) {
+    if asked(Part::Runtimes) {
         rows.extend(runtimes::runtimes(arguments)?);
+    }
+    if asked(Part::Images) {
+        rows.extend(images::images(arguments)?);
     }
     match arguments.format {
         Format::Json => print(&format!("{:#}", Value::from(rows)))?,

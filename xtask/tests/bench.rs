@@ -43,6 +43,26 @@ fn bench_measures_the_runtimes_side_by_side() {
 }
 
 #[test]
+fn bench_unpacks_an_image_beside_others() {
+    let ground = tempfile::tempdir().unwrap();
+    let bundle = ground.path().join("box");
+    std::fs::create_dir_all(bundle.join("rootfs/etc")).unwrap();
+    std::fs::write(bundle.join("rootfs/etc/file"), "text").unwrap();
+    let runtime = observe::workspace::build("stage4-runtime", observe::workspace::Linkage::Host).unwrap();
+    let image = format!("{}:v1", ground.path().join("layout").display());
+    let mut commit = Command::new(runtime);
+    commit.args(["image", "commit", bundle.to_str().unwrap(), &image]).assert().success();
+    let words = ["images", "--any-build", "--runs", "2", "--format", "json", "--image", &image];
+    let output = bench().args(words).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let sides = rows[0]["sides"].as_array().unwrap();
+    assert_eq!(sides[0]["name"], "ours");
+    assert!(sides.iter().any(|side| side["name"] == "tar"));
+    assert!(sides.iter().all(|side| side["wall_ms"].as_f64() > Some(0.0)), "{}", rows[0]);
+}
+
+#[test]
 fn bench_explains_itself_and_refuses_what_it_does_not_know() {
     bench()
         .arg("--help")

@@ -53,8 +53,11 @@ impl fmt::Display for Case {
     }
 }
 
+/// Prints the largest process of a command.
+pub(super) const WEIGH: (&str, &str) = ("weigh", include_str!("weigh.c"));
+
 const PROGRAMS: [(&str, &str); 3] =
-    [(FLOOR, include_str!("floor.c")), ("weigh", include_str!("weigh.c")), ("idle", include_str!("idle.c"))];
+    [(FLOOR, include_str!("floor.c")), WEIGH, ("idle", include_str!("idle.c"))];
 
 /// Makes the ground, and has everything measured in a sandbox. Rows of JSON, as the inner one prints them.
 pub(super) fn runtimes(arguments: &BenchArguments) -> Result<Vec<Value>, Error> {
@@ -101,13 +104,7 @@ fn prepare(ground: &Ground, ours: &Path) -> Result<(), Error> {
         fs::create_dir_all(ground.root().join(name))?;
     }
     for (name, source) in PROGRAMS {
-        let file = ground.0.join(name).with_extension("c");
-        fs::write(&file, source)?;
-        let program = ground.0.join(name);
-        let done = Command::new("cc").args(["-O2", "-static", "-o"]).arg(&program).arg(&file).status()?;
-        if !done.success() {
-            return Err(Error::Failed(format!("cc -O2 -static {}: {done}", file.display())));
-        }
+        compile(&ground.0, name, source)?;
     }
     fs::copy(ground.0.join("idle"), ground.root().join("bin/idle"))?;
     fs::set_permissions(&ground.0, fs::Permissions::from_mode(0o755))?;
@@ -119,6 +116,18 @@ fn prepare(ground: &Ground, ours: &Path) -> Result<(), Error> {
         return Err(Error::Failed(format!("stage4-runtime spec: {done}")));
     }
     bundle::make(ground, &fs::read_to_string(at.join("config.json"))?)
+}
+
+/// A program in C, put into a directory.
+pub(super) fn compile(directory: &Path, name: &str, source: &str) -> Result<PathBuf, Error> {
+    let program = directory.join(name);
+    let file = program.with_extension("c");
+    fs::write(&file, source)?;
+    let done = Command::new("cc").args(["-O2", "-static", "-o"]).arg(&program).arg(&file).status()?;
+    match done.success() {
+        true => Ok(program),
+        false => Err(Error::Failed(format!("cc -O2 -static {}: {done}", file.display()))),
+    }
 }
 
 /// The inner one's part: measures, and gives the rows.
