@@ -63,7 +63,9 @@ pub struct Cli {
 }
 
 /// What is said before the verb.
+// An own heading keeps them from standing among the options of each command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Where the state of containers is kept [default: /run/stage4-runtime, or in $XDG_RUNTIME_DIR]
     #[arg(long, value_name = "DIR", global = true)]

@@ -12,8 +12,8 @@ use crate::{Failure, Result};
 use std::path::PathBuf;
 
 const AFTER: &str = "\
-Of a directory its content is meant, as COPY means it. DEST is a directory where it is one already, ends
-with a slash, or several sources are named; directories on the way are made.
+Of a directory its content is meant, as COPY means it. DEST is a directory where it is one
+already, ends with a slash, or several sources are named; directories on the way are made.
 
 Examples:
   stage4-runtime image copy new hello.sh /bin/hello
