@@ -3,10 +3,11 @@
 //! Plays `stage4-runtime/clients.toml` in sandboxes. Book: "Under podman, Docker and containerd" (`clients`).
 //! Invariant: every runtime is asked the same words; a client or runtime that is not here is named.
 
+mod machine;
 mod observed;
 mod table;
 
-use crate::{Error, Outcome, language, status};
+use crate::{Error, Outcome, language, status, vm::Layout};
 use clap::{Args, ValueEnum};
 use nix::unistd::geteuid;
 use observe::{
@@ -40,7 +41,8 @@ Exit status: 0 all is as stage4-runtime/clients.toml expects; 1 something is wor
 Examples:
   sudo target/debug/xtask clients
   sudo target/debug/xtask clients --client docker --runtime ours --runtime /usr/local/bin/youki
-  cargo xtask clients --operation swarm --explain")]
+  cargo xtask clients --operation swarm --explain
+  cargo xtask clients --vm v2 --client podman --operation pause")]
 pub(crate) struct ClientsArguments {
     /// Only this client: podman, rootless, docker, containerd, cri; or machine, podman outside of the sandbox (repeatable)
     #[arg(long, value_name = "NAME")]
@@ -57,6 +59,9 @@ pub(crate) struct ClientsArguments {
     /// Read what was seen from a file of `--format json`, and play nothing
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    /// podman, in a virtual machine, under this layout of control groups
+    #[arg(long, value_enum, value_name = "LAYOUT", conflicts_with = "from")]
+    vm: Option<Layout>,
     /// How it is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -81,6 +86,9 @@ pub(crate) fn clients(arguments: &ClientsArguments) -> Outcome {
     let operations = Operations::load()?;
     let lang = language::choose(arguments.lang);
     let clients = chosen(arguments)?;
+    if let Some(layout) = arguments.vm {
+        return machine::play(arguments, layout, lang);
+    }
     if let Some(unknown) = arguments.operation.iter().find(|asked| !operations.any(asked)) {
         return Err(Error::Usage(format!("no operation's name begins with {unknown:?}")));
     }

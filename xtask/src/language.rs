@@ -13,6 +13,14 @@ pub(crate) fn choose(asked: Option<Lang>) -> Lang {
     asked.unwrap_or(own)
 }
 
+/// As it is typed.
+pub(crate) fn name(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => "en",
+        Lang::Ko => "ko",
+    }
+}
+
 /// Parses `--lang`.
 pub(crate) fn parse(name: &str) -> Result<Lang, String> {
     match name {

@@ -5,7 +5,7 @@
 
 mod play;
 
-pub use play::{Ground, Runtime, play};
+pub use play::{Ground, PATIENCE, Runtime, play};
 
 use crate::{Error, Result, script::Text, workspace};
 use serde::{Deserialize, Serialize};

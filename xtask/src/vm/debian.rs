@@ -56,6 +56,16 @@ impl Debian {
         self.unpacked("userland", || with_libraries(&userland::PACKAGES), userland::finish)
     }
 
+    /// podman and what it calls, but for what the userland has.
+    pub fn clients(&self) -> Result<PathBuf, Trouble> {
+        let packages = || {
+            let there = with_libraries(&userland::PACKAGES)?;
+            let all = with_libraries(&userland::CLIENTS)?;
+            Ok(all.into_iter().filter(|name| !there.contains(name)).collect())
+        };
+        self.unpacked("clients", packages, userland::finish_clients)
+    }
+
     /// Debian's kernel image, with its modules beside it and listed.
     pub fn kernel(&self) -> Result<PathBuf, Trouble> {
         let busybox = self.busybox()?;

@@ -31,6 +31,8 @@ const DIRECTORIES: [&str; 14] = [
 pub(super) struct Contents<'a> {
     pub busybox: PathBuf,
     pub userland: PathBuf,
+    /// Clients of a runtime, where the order wants them.
+    pub clients: Option<PathBuf>,
     /// (path, contents)
     pub modules: Vec<(String, Vec<u8>)>,
     pub order: &'a Order,
@@ -44,6 +46,9 @@ impl Contents<'_> {
             archive.directory(directory);
         }
         userland::add(&mut archive, &self.userland)?;
+        if let Some(clients) = &self.clients {
+            userland::add_clients(&mut archive, clients)?;
+        }
         archive.program("/init", INIT.as_bytes());
         archive.program("/bin/busybox", &fs::read(&self.busybox)?);
         archive.symlink("/sbin/modprobe", "/bin/busybox"); // the kernel's own word for it

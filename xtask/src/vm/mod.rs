@@ -159,6 +159,7 @@ pub(crate) fn run(order: &Order, output: Output, stop: &AtomicBool) -> Result<u8
     let root = initramfs::Contents {
         busybox: debian.busybox()?,
         userland: debian.userland()?,
+        clients: order.clients.then(|| debian.clients()).transpose()?,
         modules: kernel.modules()?,
         order,
     };
@@ -195,6 +196,23 @@ impl Trouble {
             }
             Trouble::Failed(error) => Err(error),
         }
+    }
+}
+
+/// This very program in a machine, with these words; what it prints is printed here.
+pub(crate) fn again(layout: Layout, words: Vec<OsString>, settle: impl FnOnce(&mut Order)) -> Outcome {
+    let stop = stop_flag()?;
+    let own = std::env::current_exe()?;
+    let command = [vec![own.clone().into()], words].concat();
+    let mut order = Order::new(Path::new(DEBIAN), layout, command);
+    // A machine is emulated: what takes a second here may take ten there.
+    (order.timeout, order.memory) = (900, 1536);
+    order.programs.push((None, own));
+    settle(&mut order);
+    let output = Output { out: Box::new(stdout()), err: Box::new(stderr()) };
+    match run(&order, output, &stop) {
+        Ok(status) => Ok(ExitCode::from(status)),
+        Err(trouble) => trouble.told(&stop),
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct Order {
     pub hint: Option<&'static str>,
     /// Programs that come along, beside the stages: (name in PATH, path). One without a name is in no PATH.
     pub programs: Vec<(Option<String>, PathBuf)>,
+    /// Whether podman and what it calls come along.
+    pub clients: bool,
     /// Where the command begins.
     pub home: PathBuf,
     /// What of the host's environment and of ours the command gets.
@@ -86,6 +88,7 @@ impl Order {
             timeout: 300,
             hint: None,
             programs: Vec::new(),
+            clients: false,
             home: "/root".into(),
             environment: Vec::new(),
             input: false,

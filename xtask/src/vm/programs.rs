@@ -100,9 +100,11 @@ pub(super) fn add_texts(archive: &mut Archive) -> Result<(), Trouble> {
     for package in workspace::STAGES {
         let home = workspace::root().join(package);
         archive.directory(&home.to_string_lossy());
-        let script = home.join("demo.toml");
-        if script.exists() {
-            archive.file(&script.to_string_lossy(), &fs::read(&script)?);
+        for list in ["demo.toml", "clients.toml"] {
+            let list = home.join(list);
+            if list.exists() {
+                archive.file(&list.to_string_lossy(), &fs::read(&list)?);
+            }
         }
         add_below(archive, &home.join("tests"))?;
     }

@@ -35,6 +35,20 @@ pub(super) const PACKAGES: [&str; 20] = [
     "util-linux",
 ];
 
+/// What clients of a runtime need besides, by package.
+pub(super) const CLIENTS: [&str; 10] = [
+    "bsdutils",
+    "busybox-static",
+    "catatonit",
+    "conmon",
+    "containernetworking-plugins",
+    "golang-github-containers-common",
+    "iptables",
+    "podman",
+    "runc",
+    "slirp4netns",
+];
+
 /// What takes room and is not read: texts for people, tables of character sets.
 const LEFT_OUT: [&str; 4] =
     ["usr/share", "usr/include", "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/x86_64-linux-gnu/perl-base"];
@@ -56,6 +70,25 @@ pub(super) fn finish(tree: &Path) -> Result<(), Trouble> {
     }
     // Debian links it statically: it runs wherever the machine's kernel could.
     run(Command::new(tree.join("usr/sbin/ldconfig")).arg("-r").arg(tree)).map(drop)
+}
+
+/// The same of the clients' packages. Their libraries lie where the loader looks without a list.
+pub(super) fn finish_clients(tree: &Path) -> Result<(), Trouble> {
+    let link = tree.join("usr/sbin/iptables");
+    if link.symlink_metadata().is_err() {
+        std::os::unix::fs::symlink("xtables-nft-multi", link)?;
+    }
+    Ok(())
+}
+
+/// Puts the tree of the clients' packages into a machine.
+pub(super) fn add_clients(archive: &mut Archive, tree: &Path) -> Result<(), Trouble> {
+    const SETTINGS: &str = "usr/share/containers";
+    add_below(archive, tree, tree)?;
+    archive.directory("usr/share");
+    archive.directory(SETTINGS);
+    // Debian's own containers.conf is all comments; registries and policy lie in /etc.
+    add_below(archive, tree, &tree.join(SETTINGS))
 }
 
 /// Puts the tree of the packages into a machine, and the accounts.

@@ -1,5 +1,6 @@
 # Lets a client play its operations, each in a directory of its own that it finds in $GROUND/operations.
-# Environment: GROUND, CLIENT, RUNTIME, SCRIPT (the client's own words), ORDINARY (a user's name, or nothing).
+# Environment: GROUND, CLIENT, RUNTIME, SCRIPT (the client's own words), ORDINARY (a user's name, or nothing),
+# STAGES_PATIENCE (how many times as long it may take).
 set -eu
 export PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH" LC_ALL=C
 . "$GROUND/words.sh"
@@ -37,7 +38,7 @@ if [ -n "$ORDINARY" ]; then # what is written to /etc ends with the sandbox
     whom="$whom env HOME=$GROUND/home USER=$ORDINARY XDG_RUNTIME_DIR=$GROUND/run TMPDIR=$GROUND/tmp"
 fi
 play() { # LIMIT SCRIPT: by whom it is for
-    timeout --kill-after=5 "$1" $whom sh -euc '. "$GROUND/words.sh"; . "$GROUND/$SCRIPT"; '"$2" </dev/null
+    timeout --kill-after=5 $(($1 * STAGES_PATIENCE)) $whom sh -euc '. "$GROUND/words.sh"; . "$GROUND/$SCRIPT"; '"$2" </dev/null
 }
 
 prepare

@@ -20,6 +20,9 @@ const CRI: &str = include_str!("cri.py");
 /// For all operations of a client; each has a limit of its own.
 const LIMIT: Duration = Duration::from_secs(600);
 
+/// The variable that says how many times as long everything may take: on a machine that is emulated, ten times.
+pub const PATIENCE: &str = "STAGES_PATIENCE";
+
 /// A runtime as a client is told of it.
 #[derive(Clone, Debug)]
 pub struct Runtime {
@@ -52,16 +55,19 @@ pub fn play(
 ) -> Result<Vec<Seen>> {
     let homes = ground.furnish(client, operations)?;
     let program = ground.install(runtime)?;
+    let patience = std::env::var(PATIENCE).ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    let limit = LIMIT * patience;
     let mut command = match client.in_sandbox {
-        true => ground.sandbox.command("sh", LIMIT),
+        true => ground.sandbox.command("sh", limit),
         false => {
             let mut command = Command::new("timeout");
-            command.args(["--kill-after=30", &LIMIT.as_secs().to_string(), "sh"]);
+            command.args(["--kill-after=30", &limit.as_secs().to_string(), "sh"]);
             command
         }
     };
     command.arg(ground.directory.join("ground.sh")).stdin(Stdio::null());
     command.env("GROUND", ground.directory).env("RUNTIME", program);
+    command.env(PATIENCE, patience.to_string());
     command.env("CLIENT", client.name).env("SCRIPT", client.script.0);
     command.env("ORDINARY", if client.ordinary { "stage4-client" } else { "" });
     let log = ground.directory.join("log");

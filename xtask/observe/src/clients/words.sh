@@ -5,11 +5,11 @@ status() { # COMMAND...: what it says, and then its exit status
     if "$@"; then echo 0; else echo $?; fi
 }
 
-await() { # COMMAND...: until it succeeds, for half a minute
+await() { # COMMAND...: until it succeeds, for half a minute, or for so many as we are patient
     tries=0
     until "$@" >/dev/null 2>&1; do
         tries=$((tries + 1))
-        [ $tries -lt 600 ] || { echo "waited in vain: $*" >&2; return 1; }
+        [ $tries -lt $((600 * STAGES_PATIENCE)) ] || { echo "waited in vain: $*" >&2; return 1; }
         sleep 0.05
     done
 }
