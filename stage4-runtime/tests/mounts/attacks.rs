@@ -4,7 +4,7 @@
 //! Invariant: after each attempt the directory beside the image holds its canary and nothing else.
 
 use crate::Claim;
-use crate::ground::{Bundle, inside, is_root, plans, seen};
+use crate::ground::{Bundle, inside, inside_as, is_root, plans, seen, users};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::signal::{Signal, kill};
 use serde_json::json;
@@ -24,6 +24,7 @@ pub const CLAIMS: &[Claim] = &[
     ("mounts_cve_2019_19921_only_procfs_is_mounted_on_proc", on_proc),
     ("mounts_cve_2023_27561_proc_and_sys_are_no_links", proc_link),
     ("mounts_cve_2024_45310_nothing_that_exists_is_written_to", existing),
+    ("mounts_cve_2019_18837_nothing_is_made_behind_a_planted_link", planted),
     ("mounts_cve_2026_41579_dev_is_no_link", dev_link),
     ("mounts_of_the_root_in_disguise_are_refused", disguise),
 ];
@@ -193,6 +194,30 @@ fn existing() {
     .unwrap();
     assert_eq!(fs::read_to_string(bundle.image("etc/hosts")).unwrap(), "mine");
     assert!(bundle.canary_sings());
+}
+
+/// Files for devices that are bound are made while the root is still the host's: a link would lead there.
+fn planted() {
+    if !is_root() {
+        return;
+    }
+    for name in ["null", "zero", "tty"] {
+        for target in ["../../outside/new".to_owned(), String::new()] {
+            let bundle = Bundle::new();
+            let outside = bundle.outside();
+            let target = if target.is_empty() { outside.join("new").display().to_string() } else { target };
+            symlink(&target, bundle.image("dev").join(name)).unwrap();
+            // Whoever is root inside could make files there, if only he came there.
+            for directory in [bundle.image(""), bundle.image("dev"), outside] {
+                std::os::unix::fs::chown(directory, Some(100_000), Some(100_000)).unwrap();
+            }
+            let mounts = json!([{"destination": "/proc", "type": "proc"}]);
+            let made = inside_as(&bundle, &json!({"mounts": mounts}), Some(users(100_000, 65536)), || ());
+            assert!(bundle.canary_sings(), "{name}: something was made behind {target}");
+            let error = made.unwrap_err();
+            assert!(error.contains(&format!("/dev/{name} exists")), "{error}");
+        }
+    }
 }
 
 fn dev_link() {
