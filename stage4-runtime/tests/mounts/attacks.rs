@@ -202,7 +202,7 @@ fn planted() {
         return;
     }
     for name in ["null", "zero", "tty"] {
-        for target in ["../../outside/new".to_owned(), String::new()] {
+        for target in [String::new(), "../../outside/new".to_owned()] {
             let bundle = Bundle::new();
             let outside = bundle.outside();
             let target = if target.is_empty() { outside.join("new").display().to_string() } else { target };
