@@ -18,6 +18,7 @@ mod stages;
 mod suite;
 mod tidy;
 mod vm;
+mod weaknesses;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{io::Write, process::ExitCode};

@@ -4,6 +4,7 @@
 //! Invariant: what was skipped is counted and listed again at the end, where it is seen.
 
 mod inside;
+mod red;
 mod sum;
 
 use crate::{
@@ -23,7 +24,7 @@ use sum::Sum;
 /// Run the whole test suite, as root or not; what needs root or a feature skips loudly.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask test           the whole suite, the conventions and the book\n  cargo xtask test stage1    the tests of one stage\n  cargo xtask test --vm all  the isolation tests on Debian's kernel, under v1, hybrid and v2\n  STAGES_NO_SKIP=1 cargo xtask test   a skip is a failure, as in CI"
+    after_help = "Examples:\n  cargo xtask test           the whole suite, the conventions and the book\n  cargo xtask test stage1    the tests of one stage\n  cargo xtask test --vm all  the isolation tests on Debian's kernel, under v1, hybrid and v2\n  cargo xtask test --prove-red   break each defence of the runtime in a copy: its test must fail\n  cargo xtask test --prove-red --only CVE-2019-5736\n  STAGES_NO_SKIP=1 cargo xtask test   a skip is a failure, as in CI"
 )]
 pub(crate) struct TestArguments {
     /// stage1, stage2, …; everything when none is named
@@ -34,6 +35,12 @@ pub(crate) struct TestArguments {
     /// The kernel of these machines: an image, or `debian`
     #[arg(long, requires = "vm", default_value = vm::DEBIAN, value_name = "PATH|debian")]
     kernel: PathBuf,
+    /// Break each defence of stage4-runtime/weaknesses.toml in a copy of the workspace: its test must turn red
+    #[arg(long, conflicts_with_all = ["stage", "vm", "filter"])]
+    prove_red: bool,
+    /// Of this weakness alone; may be given again
+    #[arg(long, requires = "prove_red", value_name = "ID")]
+    only: Vec<String>,
     /// Passed on to the tests, for example a name to filter by
     #[arg(last = true)]
     filter: Vec<String>,
@@ -62,6 +69,9 @@ impl Layouts {
 
 /// `cargo xtask test`
 pub(crate) fn test(arguments: &TestArguments) -> Outcome {
+    if arguments.prove_red {
+        return red::prove(&arguments.only);
+    }
     let stage = arguments.stage.as_deref().map(stages::find).transpose()?;
     if let Some(layouts) = arguments.vm {
         return inside::test(layouts.each(), &arguments.kernel, stage, &arguments.filter);

@@ -6,7 +6,8 @@
 mod code;
 mod layout;
 mod slugs;
-mod sources;
+pub(crate) mod sources;
+mod weaknesses;
 
 use crate::{Error, Outcome, book, status};
 use clap::Args;
@@ -16,7 +17,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Check the conventions: layout, slugs in five places, module heads, rooms of unsafe, sizes, the book.
+/// Check the conventions: layout, slugs in five places, module heads, rooms of unsafe, sizes, the list of weaknesses, the book.
 #[derive(Debug, Args)]
 pub(crate) struct TidyArguments {
     /// Leave out the book's own check, which has to compile its builder
@@ -39,6 +40,7 @@ pub(crate) fn check(no_book: bool) -> Result<bool, Error> {
     let mut findings = layout::check(&sources);
     findings.extend(code::check(&sources));
     findings.extend(slugs::check(&sources)?);
+    findings.extend(weaknesses::check(&sources)?);
     findings.iter().try_for_each(|finding| writeln!(stdout(), "tidy: {finding}"))?;
     let book = no_book || book::build(&["check"])?;
     Ok(findings.is_empty() && book)

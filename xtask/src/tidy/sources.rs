@@ -23,9 +23,7 @@ pub(super) struct Sources {
 impl Sources {
     pub fn read() -> Result<Sources, Error> {
         let root = workspace::root();
-        let mut paths = listed(&root).unwrap_or_else(|| walked(&root));
-        paths.sort();
-        paths.dedup();
+        let paths = paths(&root);
         let read = |path: String| {
             let text = fs::read_to_string(root.join(&path)).unwrap_or_default();
             Source { path, text }
@@ -48,6 +46,14 @@ impl Sources {
     }
 }
 
+/// The paths of all files that git tracks or would track.
+pub(crate) fn paths(root: &Path) -> Vec<String> {
+    let mut paths = listed(root).unwrap_or_else(|| walked(root));
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
 fn listed(root: &Path) -> Option<Vec<String>> {
     let mut git = Command::new("git");
     git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root);
@@ -57,7 +63,7 @@ fn listed(root: &Path) -> Option<Vec<String>> {
 }
 
 /// A download without git: everything but what is built.
-fn walked(root: &Path) -> Vec<String> {
+pub(crate) fn walked(root: &Path) -> Vec<String> {
     let mut paths = Vec::new();
     let mut left = vec![root.to_path_buf()];
     while let Some(directory) = left.pop() {
