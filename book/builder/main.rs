@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`house`] | where things are |
 //! | [`prose`] | the rules of the text itself |
-//! | [`weave`] | the directives, replaced by [`listing`], [`transcript`], [`picture`], [`steps`] |
+//! | [`weave`] | the directives, replaced by [`listing`], [`transcript`], [`picture`], [`steps`], [`weaknesses`] |
 //! | [`press`] | load, check, weave, translate, render |
 //! | [`links`], [`markup`] | the rendered pages, read and checked |
 //! | [`serve`] | the built book on 127.0.0.1 |
@@ -28,6 +28,7 @@ mod prose;
 mod serve;
 mod steps;
 mod transcript;
+mod weaknesses;
 mod weave;
 mod words;
 

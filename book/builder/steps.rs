@@ -42,14 +42,16 @@ struct Step {
     setup: Option<Vec<String>>,
 }
 
+/// In the languages of the book.
 #[derive(Deserialize)]
-struct Said {
+pub struct Said {
     en: String,
     ko: Option<String>,
 }
 
 impl Said {
-    fn say(&self, lang: Lang) -> &str {
+    /// In this language, if there is one; else in English.
+    pub fn say(&self, lang: Lang) -> &str {
         match (lang, &self.ko) {
             (Lang::Ko, Some(ko)) => ko,
             _ => &self.en,

@@ -2,7 +2,7 @@
 //!
 //! No kernel calls. Book: every page with something included.
 //! `{{#listing FILE:ANCHOR}}`, `{{#transcript STAGE SLUG VARIANT…}}`, `{{#output FILE.txt}}`, `{{#picture KIND FILE…}}`, `{{#steps}}`,
-//! `{{#aside}}` … `{{#end}}`, `{{#exercise}}` … `{{#hint}}` … `{{#end}}`, each alone on its line.
+//! `{{#weaknesses}}`, //! `{{#aside}}` … `{{#end}}`, `{{#exercise}}` … `{{#hint}}` … `{{#end}}`, each alone on its line.
 //! Invariant: what is woven in is HTML on one line, which gettext leaves alone; a missing target is a fault.
 
 use crate::fault::Fault;
@@ -11,7 +11,7 @@ use crate::picture::Snapshot;
 use crate::prose::{Line, lines, not_run, not_run_html};
 use crate::steps::{self, Sections};
 use crate::words::Lang;
-use crate::{listing, picture, transcript};
+use crate::{listing, picture, transcript, weaknesses};
 
 /// What a page is woven with.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ impl Loom<'_> {
             ["picture", "matrix", file] => self.matrix(file),
             ["picture", kind, files @ ..] => self.picture(kind, files, number),
             ["steps"] => steps::html(self.house, self.sections, self.lang),
+            ["weaknesses"] => weaknesses::html(self.house, self.sections, self.lang),
             ["aside"] if open.is_empty() => {
                 open.push((Open::Aside, number));
                 Ok(format!("<aside class=\"beside\"><p class=\"kind\">{}</p>\n", self.lang.words().aside))

@@ -93,6 +93,9 @@ pub struct Words {
     pub on_rootless: &'static str,
     pub plot_drawn: &'static str,
     pub matrix_drawn: &'static str,
+    pub weakness: &'static str,
+    pub way_out: &'static str,
+    pub defence: &'static str,
     pub plot_words: &'static str,
 }
 
@@ -159,6 +162,9 @@ static EN: Words = Words {
     on_hybrid: "hybrid layout",
     on_rootless: "an ordinary user",
     matrix_drawn: "Drawn by cargo xtask matrix from",
+    weakness: "Weakness, and who had it",
+    way_out: "How it led out",
+    defence: "What keeps it out here",
     plot_drawn: "Drawn by stage3-cgroups plot from",
     plot_words: "The same in words and numbers",
 };
@@ -213,6 +219,9 @@ static KO: Words = Words {
     on_hybrid: "하이브리드",
     on_rootless: "일반 사용자",
     matrix_drawn: "cargo xtask matrix가 이 기록으로 그림:",
+    weakness: "약점과 그것이 있던 곳",
+    way_out: "빠져나간 길",
+    defence: "여기서 막는 것",
     plot_drawn: "stage3-cgroups plot이 이 기록으로 그림:",
     plot_words: "같은 내용을 말과 숫자로",
 };
