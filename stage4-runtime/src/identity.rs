@@ -7,7 +7,9 @@ use crate::plan::process::UserPlan;
 use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, SFlag, fstat, umask};
-use nix::unistd::{Gid, Uid, fchown, getgroups, setgroups, setresgid, setresuid};
+use nix::unistd::{
+    Gid, Uid, fchown, getegid, geteuid, getgid, getgroups, getuid, setgroups, setresgid, setresuid,
+};
 use stage1_chroot::identity::User;
 use std::io::{stderr, stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -113,6 +115,20 @@ fn own(stream: BorrowedFd<'_>, uid: u32) -> Result<()> {
         Ok(()) | Err(Errno::EPERM | Errno::EINVAL | Errno::EROFS | Errno::EACCES) => Ok(()),
         Err(errno) => Err(Error::call(format!("fchown(standard stream, {uid})"), errno)),
     }
+}
+
+/// Refuses to be set-user-ID or set-group-ID: a hook, a bundle's path, a mount would be at the caller's command and by
+/// the right of the file's owner. bubblewrap, which may be so, kept that right where it should not (CVE-2020-5291).
+///
+/// # Errors
+/// The ids are not the caller's.
+pub fn require_own_rights() -> Result<()> {
+    let (user, group) = ((getuid(), geteuid()), (getgid(), getegid()));
+    if user.0 == user.1 && group.0 == group.1 {
+        return Ok(());
+    }
+    Err(Error::refused(format!("called by user {} and group {}, it has the rights of {} and {}", user.0, group.0, user.1, group.1))
+        .with_hint("its file is set-user-ID or set-group-ID: chmod u-s,g-s; an ordinary user needs no more rights than his own"))
 }
 
 /// Becomes root of the user namespace that was joined; where nobody is mapped to root we stay who we are.

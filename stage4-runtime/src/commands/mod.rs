@@ -27,7 +27,7 @@ use crate::id::ContainerId;
 use crate::log::{Format, Level, Log};
 use crate::rootless::Rootless;
 use crate::state::{Home, Place, Record, Status};
-use crate::{Error, Failure, Result, cgroup};
+use crate::{Error, Failure, Result, cgroup, identity};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use stage1_chroot::commands::generate::{GenerateArgs, generate};
 use stage2_namespaces::signals::heed_children;
@@ -167,6 +167,7 @@ impl Cli {
     /// Does what was asked, and gives the exit status. An error is logged as well, for who reads the log only.
     pub fn execute(&self) -> Result<u8, Failure> {
         heed_children();
+        identity::require_own_rights().map_err(failed)?;
         let desk = self.global.desk().map_err(failed)?;
         desk.log.say(Level::Debug, &format!("{}: as user {}", self.name(), nix::unistd::geteuid()));
         let done = self.perform(&desk);

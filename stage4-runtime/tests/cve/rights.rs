@@ -3,9 +3,12 @@
 //! capabilities(7), setresuid(2). Book: "Capabilities" (`capabilities`).
 //! Invariant: what a process may is read from the kernel, at each step.
 
-use crate::ground::Bench;
+use crate::ground::{BINARY, Bench, skip};
 use crate::with_users;
-use std::fs;
+use nix::sys::statvfs::{FsFlags, statvfs};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 /// The five sets of `pid`, and whether it can gain more.
 fn rights(pid: i32) -> Vec<String> {
@@ -33,6 +36,31 @@ fn rights_of_the_runtime_are_gone_before_the_start() {
         bench.output(&["start", &id]);
         assert_eq!(rights(pid), planned, "started, users: {users}");
         bench.output(&["delete", "--force", &id]);
+    }
+    bench.nothing_is_left();
+}
+
+/// The same weakness at its root: bubblewrap may be set-user-ID; this runtime refuses to be.
+#[test]
+fn rights_of_its_files_owner_are_no_rights_of_the_caller() {
+    let Some(bench) = Bench::new() else { return };
+    let runtime = bench.path("runtime");
+    fs::copy(BINARY, &runtime).unwrap();
+    let call = |mode: u32| {
+        fs::set_permissions(&runtime, Permissions::from_mode(mode)).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=61235", "--regid=61235", "--clear-groups"]).arg(&runtime);
+        command.arg("--root").arg(bench.path("state")).args(["list", "-q"]);
+        bench.watch(command)
+    };
+    if statvfs(&runtime).unwrap().flags().contains(FsFlags::ST_NOSUID) {
+        return skip("the directory of temporary files is mounted nosuid");
+    }
+    fs::create_dir(bench.path("state")).unwrap();
+    assert_eq!(call(0o755), (0, String::new(), String::new()), "without the bit it is an ordinary command");
+    for bit in [0o4755, 0o2755] {
+        let (status, _, errors) = call(bit);
+        assert!(status == 1 && errors.contains("set-user-ID"), "{bit:o}: {status}: {errors}");
     }
     bench.nothing_is_left();
 }
