@@ -7,6 +7,7 @@ use crate::ground::{BINARY, Bench, skip, until};
 use serde_json::{Value, json};
 use stage1_chroot::rootfs::Rootfs;
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::process::Command;
 
 /// Waits for a process that is executed from the runtime's file, holds that file open until nobody executes it any
@@ -99,9 +100,19 @@ fn overwrite_of_an_ordinary_users_runtime_is_refused() {
     // What waits there is a process of the runtime's still: as root of the machine we may look.
     let executed_from = fs::read_link(format!("/proc/{}/exe", state["pid"])).unwrap();
     assert_eq!(executed_from.to_str().unwrap(), "/memfd:stage4-runtime (deleted)");
-    let again = fs::OpenOptions::new().append(true).open(format!("/proc/{}/exe", state["pid"]));
-    let written = again.and_then(|mut file| std::io::Write::write(&mut file, b"overwritten"));
-    assert!(matches!(written.unwrap_err().raw_os_error(), Some(libc::EPERM | libc::ETXTBSY)));
+    let kept = fs::File::open(format!("/proc/{}/exe", state["pid"])).unwrap();
+    let written = || {
+        let again = fs::OpenOptions::new().append(true).open(format!("/proc/self/fd/{}", kept.as_raw_fd()));
+        again.and_then(|mut file| std::io::Write::write(&mut file, b"overwritten"))
+    };
+    assert!(matches!(written().unwrap_err().raw_os_error(), Some(libc::EPERM | libc::ETXTBSY)));
     assert_eq!(bench.watch(ordinary(&["delete", "--force", "one"])).0, 0);
+    // Busy it is only as long as it is executed; sealed it stays.
+    let last = std::cell::Cell::new(None);
+    until("nobody executes it", || {
+        last.set(Some(written().map_err(|error| error.raw_os_error())));
+        last.get() != Some(Err(Some(libc::ETXTBSY)))
+    });
+    assert_eq!(last.get(), Some(Err(Some(libc::EPERM))), "it was written to");
     bench.nothing_is_left();
 }

@@ -40,20 +40,20 @@ pub(super) fn prove(only: &[String]) -> Outcome {
         tell(one)?;
     }
     bench.begin(&chosen)?;
-    writeln!(stdout(), "{:16}{:12}{:>8}  test", "weakness", "broken", "seconds")?;
+    writeln!(stdout(), "{:24}{:12}{:>8}  test", "weakness", "broken", "seconds")?;
     let (mut red, mut not, mut mend) = (0, 0, 0);
     for weakness in chosen {
         let (Some(test), None) = (&weakness.test, &weakness.not) else {
             not += 1;
             let why = weakness.not.as_ref().map_or("", |not| not.get(language::choose(None)));
-            writeln!(stdout(), "{:16}{:12}{:8}  {why}", weakness.id, "not", "")?;
+            writeln!(stdout(), "{:24}{:12}{:8}  {why}", weakness.id, "not", "")?;
             continue;
         };
         let begun = Instant::now();
         let verdict = bench.broken(weakness, test)?;
         let (name, seconds) = (verdict.name(), begun.elapsed().as_secs_f64());
-        writeln!(stdout(), "{:16}{name:12}{seconds:8.1}  {} {}", weakness.id, test.program, test.name)?;
-        writeln!(stdout(), "{:38}{}", "", verdict.why())?;
+        writeln!(stdout(), "{:24}{name:12}{seconds:8.1}  {} {}", weakness.id, test.program, test.name)?;
+        writeln!(stdout(), "{:46}{}", "", verdict.why())?;
         *(if verdict.is_red() { &mut red } else { &mut mend }) += 1;
     }
     let (minutes, seconds) = (start.elapsed().as_secs() / 60, start.elapsed().as_secs() % 60);
