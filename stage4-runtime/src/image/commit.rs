@@ -59,7 +59,7 @@ pub fn commit(order: &Order<'_>, watch: Watch<'_>) -> Result<String> {
         Error::call(format!("open({path:?}, O_DIRECTORY)"), errno)
             .with_hint("a bundle with a rootfs is wanted")
     })?;
-    let layout = Layout::open(order.layout)?;
+    let layout = Layout::open(order.layout, watch)?;
     let (layer, diff_id) = match order.from {
         None => packed(&layout, None, &root, watch)?,
         Some(image) => beside(order.bundle, image, watch, |old| packed(&layout, Some(old), &root, watch))?,

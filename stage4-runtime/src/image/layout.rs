@@ -6,14 +6,21 @@
 
 use super::digest::{Algorithm, Digest, Sum};
 use super::document::{LONGEST, media};
+use super::stream::Watch;
 use crate::{Error, Result};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 const REF: &str = "org.opencontainers.image.ref.name";
+
+/// How often it is looked whether others are ready.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The directory; it is ours alone while this is held.
 #[derive(Debug)]
@@ -33,11 +40,11 @@ pub struct Blob {
 }
 
 impl Layout {
-    /// Opens a layout, or makes one where there is nothing or an empty directory.
+    /// Opens a layout, or makes one where there is nothing or an empty directory; `watch` ends the waiting for others.
     ///
     /// # Errors
     /// Something else is there; what the kernel refuses.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, watch: Watch<'_>) -> Result<Self> {
         let failed = |call: &str, error: &io::Error| Error::io(format!("{call}({path:?})"), error);
         let mark = path.join("oci-layout");
         let there = mark.is_file();
@@ -47,10 +54,10 @@ impl Layout {
         }
         fs::create_dir_all(path.join("blobs/sha256")).map_err(|error| failed("mkdir", &error))?;
         let directory = File::open(path).map_err(|error| failed("open", &error))?;
-        let lock = Flock::lock(directory, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| Error::call(format!("flock({path:?})"), errno))?;
+        let lock = locked(directory, path, watch)?;
         let layout = Layout { path: path.to_owned(), _lock: lock };
-        if !there {
+        // Somebody else may have made it while we waited.
+        if !there && !mark.exists() {
             layout.replace("index.json", &json!({ "schemaVersion": 2, "manifests": [] }))?;
             layout.replace("oci-layout", &json!({ "imageLayoutVersion": "1.0.0" }))?;
         }
@@ -125,6 +132,18 @@ impl Layout {
         let (part, path) = (self.path.join(format!(".{name}.part")), self.path.join(name));
         fs::write(&part, value.to_string()).map_err(|error| Error::io(format!("write({part:?})"), &error))?;
         fs::rename(&part, &path).map_err(|error| Error::io(format!("rename({path:?})"), &error))
+    }
+}
+
+/// Whoever makes a large image holds it for long.
+fn locked(mut directory: File, path: &Path, watch: Watch<'_>) -> Result<Flock<File>> {
+    loop {
+        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+            Err((again, Errno::EAGAIN)) => directory = again,
+            lock => return lock.map_err(|(_, errno)| Error::call(format!("flock({path:?})"), errno)),
+        }
+        watch(0)?;
+        thread::sleep(PAUSE);
     }
 }
 
