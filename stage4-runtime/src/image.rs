@@ -14,6 +14,7 @@
 //! | `overlay`, `store` | layers that bundles share, mounted one over the other |
 //! | `users`, `convert` | its configuration as config.json |
 //! | `difference`, `pack`, `layout`, `commit` | the other way: a root becomes a layer, and an image |
+//! | `registry` | the same blobs over HTTP, where it is built with it |
 //! | `build`, `copy` | what was done to a bundle that is becoming an image |
 //! | `unpack`, `part`, `interruption` | all of it together, wholly or not at all |
 
@@ -38,6 +39,8 @@ mod pack;
 mod part;
 mod pax;
 pub mod recipe;
+#[cfg(feature = "registry")]
+pub mod registry;
 mod removal;
 mod select;
 mod source;

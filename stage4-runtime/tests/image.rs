@@ -17,12 +17,24 @@ mod ends;
 mod ground;
 #[path = "image/hostile.rs"]
 mod hostile;
+#[cfg(feature = "registry")]
+#[path = "image/imposters.rs"]
+mod imposters;
 #[path = "image/mounted.rs"]
 mod mounted;
 #[path = "image/others.rs"]
 mod others;
 #[path = "image/ran.rs"]
 mod ran;
+#[cfg(feature = "registry")]
+#[path = "image/registry.rs"]
+mod registry;
+#[cfg(feature = "registry")]
+#[path = "image/secrets.rs"]
+mod secrets;
+#[cfg(feature = "registry")]
+#[path = "image/server.rs"]
+mod server;
 
 use craft::{Layout, Packed, Tar};
 use std::fs;

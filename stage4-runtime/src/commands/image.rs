@@ -11,15 +11,26 @@ mod inspect;
 mod mount;
 mod parameters;
 mod progress;
+#[cfg(feature = "registry")]
+mod pull;
+#[cfg(feature = "registry")]
+mod push;
 mod remove;
 mod run;
 mod unpack;
+#[cfg(not(feature = "registry"))]
+mod without;
 
 use super::Desk;
 use crate::image::document::Platform;
 use crate::image::{Image, Reference};
 use crate::{Failure, Result};
 use clap::Subcommand;
+use std::path::Path;
+#[cfg(not(feature = "registry"))]
+use without as pull;
+#[cfg(not(feature = "registry"))]
+use without as push;
 
 const EXAMPLES: &str = "\
 IMAGE is an OCI layout (a directory or a tar file) or what `docker save` and `podman save` write.
@@ -33,6 +44,8 @@ Examples:
   stage4-runtime image mount box.tar other
   stage4-runtime image from box.tar new && stage4-runtime image run new -- touch /made
   stage4-runtime image commit new layout:mine
+  stage4-runtime image push layout:mine localhost:5000/ada/box:v1
+  stage4-runtime image pull localhost:5000/ada/box:v1 other-layout
   stage4-runtime image remove box";
 
 /// Take images apart, and make some
@@ -45,6 +58,8 @@ pub struct ImageArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Pull(pull::PullArgs),
+    Push(push::PushArgs),
     Inspect(inspect::InspectArgs),
     Unpack(unpack::UnpackArgs),
     Mount(mount::MountArgs),
@@ -86,6 +101,8 @@ impl Which {
 
 pub(super) fn image(desk: &Desk, args: &ImageArgs) -> Result<u8, Failure> {
     match &args.verb {
+        Verb::Pull(args) => pull::pull(args).map_err(super::failed),
+        Verb::Push(args) => push::push(args).map_err(super::failed),
         Verb::Inspect(args) => inspect::inspect(args).map_err(super::failed),
         Verb::Unpack(args) => unpack::unpack(desk, args),
         Verb::Mount(args) => mount::mount(desk, args),
@@ -95,6 +112,14 @@ pub(super) fn image(desk: &Desk, args: &ImageArgs) -> Result<u8, Failure> {
         Verb::Config(args) => config::config(args),
         Verb::Commit(args) => commit::commit(args),
         Verb::Remove(args) => remove::remove(args),
+    }
+}
+
+/// The name begins behind the last colon; a layout that is there may have some in its path.
+fn target(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((layout, name)) if !Path::new(text).exists() && !name.is_empty() => (layout, Some(name)),
+        _ => (text, None),
     }
 }
 

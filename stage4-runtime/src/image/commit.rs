@@ -105,7 +105,7 @@ fn packed(
     new: &OwnedFd,
     watch: Watch<'_>,
 ) -> Result<(Value, String)> {
-    let encoder = GzEncoder::new(layout.blob()?, Compression::default());
+    let encoder = GzEncoder::new(layout.blob(Algorithm::Sha256)?, Compression::default());
     let mut pack =
         Pack::new(Both { encoder, sum: super::digest::Sum::new(Algorithm::Sha256), count: 0, watch });
     let root = difference::root(new.as_fd())?;

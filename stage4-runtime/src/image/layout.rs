@@ -11,6 +11,7 @@ use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Layout {
     path: PathBuf,
+    /// What was not there before, in the order of its making.
+    made: RefCell<Vec<PathBuf>>,
     _lock: Flock<File>,
 }
 
@@ -52,28 +55,59 @@ impl Layout {
             return Err(Error::refused(format!("{path:?} is a directory, and no OCI layout"))
                 .with_hint("name a layout, or something that is not there yet"));
         }
-        fs::create_dir_all(path.join("blobs/sha256")).map_err(|error| failed("mkdir", &error))?;
+        let blobs = path.join("blobs/sha256");
+        let missing = blobs.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists());
+        let mut made: Vec<_> = missing.map(Path::to_owned).collect();
+        made.reverse();
+        fs::create_dir_all(&blobs).map_err(|error| failed("mkdir", &error))?;
         let directory = File::open(path).map_err(|error| failed("open", &error))?;
         let lock = locked(directory, path, watch)?;
-        let layout = Layout { path: path.to_owned(), _lock: lock };
+        let layout = Layout { path: path.to_owned(), made: RefCell::new(made), _lock: lock };
         // Somebody else may have made it while we waited.
         if !there && !mark.exists() {
+            layout.made.borrow_mut().extend(["index.json", "oci-layout"].map(|name| path.join(name)));
             layout.replace("index.json", &json!({ "schemaVersion": 2, "manifests": [] }))?;
             layout.replace("oci-layout", &json!({ "imageLayoutVersion": "1.0.0" }))?;
         }
         Ok(layout)
     }
 
+    /// The directory.
+    #[cfg(feature = "registry")]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes what is there since it was opened, and the layout where it was made for that; what was there before
+    /// stays, and of the index all.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    #[cfg(feature = "registry")]
+    pub fn undo(self) -> Result<()> {
+        let others = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty)
+        };
+        for path in self.made.borrow().iter().rev() {
+            let removed = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
+            // What somebody else has put something into stays.
+            if let Some(error) = removed.err().filter(|error| !others(error)) {
+                return Err(Error::io(format!("unlink({path:?})"), &error));
+            }
+        }
+        Ok(())
+    }
+
     /// A blob to be written.
     ///
     /// # Errors
     /// What the kernel refuses.
-    pub fn blob(&self) -> Result<Blob> {
+    pub fn blob(&self, algorithm: Algorithm) -> Result<Blob> {
         // Nobody else is here: what a killed predecessor left may be written over.
         let part = self.path.join("blobs/sha256/.part");
         let file = File::create(&part)
             .map_err(|error| Error::io(format!("open({part:?}, O_CREAT|O_TRUNC)"), &error))?;
-        Ok(Blob { file, part, sum: Sum::new(Algorithm::Sha256), size: 0, whole: false })
+        Ok(Blob { file, part, sum: Sum::new(algorithm), size: 0, whole: false })
     }
 
     /// All of a stream.
@@ -81,7 +115,7 @@ impl Layout {
     /// # Errors
     /// Those of the stream; what the kernel refuses.
     pub fn copy(&self, mut stream: impl Read) -> Result<(Digest, u64)> {
-        let mut blob = self.blob()?;
+        let mut blob = self.blob(Algorithm::Sha256)?;
         io::copy(&mut stream, &mut blob).map_err(super::tape::failed)?;
         self.keep(blob)
     }
@@ -106,6 +140,13 @@ impl Layout {
     pub fn keep(&self, mut blob: Blob) -> Result<(Digest, u64)> {
         let digest = blob.sum.digest();
         let path = self.path.join(digest.path());
+        if let Some(above) = path.parent().filter(|above| !above.exists()) {
+            self.made.borrow_mut().push(above.to_owned());
+            fs::create_dir(above).map_err(|error| Error::io(format!("mkdir({above:?})"), &error))?;
+        }
+        if !path.exists() {
+            self.made.borrow_mut().push(path.clone());
+        }
         fs::rename(&blob.part, &path).map_err(|error| Error::io(format!("rename({path:?})"), &error))?;
         blob.whole = true;
         Ok((digest, blob.size))
@@ -135,7 +176,7 @@ impl Layout {
     }
 }
 
-/// Whoever makes a large image holds it for long.
+/// Whoever fetches an image may hold it for long.
 fn locked(mut directory: File, path: &Path, watch: Watch<'_>) -> Result<Flock<File>> {
     loop {
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {

@@ -15,7 +15,7 @@ pub const INDEX: &str = "index.json";
 const MARK: &str = "oci-layout";
 
 /// Lists in lists, at most; one in another is usual.
-const DEEPEST: usize = 4;
+pub const DEEPEST: usize = 4;
 
 /// What names an image in the index; the second is containerd's, with the registry before it.
 const NAMES: [&str; 2] = ["org.opencontainers.image.ref.name", "io.containerd.image.name"];
@@ -34,13 +34,18 @@ pub fn image(source: Source, reference: &Reference) -> Result<Image> {
     let names: Vec<_> = NAMES.iter().filter_map(|key| chosen.annotations.get(*key).cloned()).collect();
     while media::INDEXES.contains(&chosen.media_type.as_str()) {
         if indexes.len() > DEEPEST {
-            return Err(Error::refused(format!("lists in lists of images are more than {DEEPEST} deep")));
+            return Err(too_deep());
         }
         let text = source.verified(&chosen)?;
         indexes.push(Document { digest: chosen.digest.clone(), size: chosen.size });
         chosen = one(index(&chosen.digest.short(), &text)?.manifests, reference)?;
     }
     manifest(source, &chosen, names, indexes)
+}
+
+/// A list that leads to more lists than there may be.
+pub fn too_deep() -> Error {
+    Error::refused(format!("lists in lists of images are more than {DEEPEST} deep"))
 }
 
 fn manifest(
@@ -83,7 +88,7 @@ fn index(name: &str, text: &[u8]) -> Result<Index> {
 }
 
 /// The first version of the schema was Docker's alone, and has other properties.
-fn second(name: &str, version: u64) -> Result<()> {
+pub fn second(name: &str, version: u64) -> Result<()> {
     match version {
         2 => Ok(()),
         _ => Err(Error::refused(format!("{name}: schemaVersion: is {version}, and must be 2"))),
@@ -111,7 +116,7 @@ fn names(manifests: &[Descriptor]) -> String {
 }
 
 /// Of several, that which runs where it is wanted. One that says nothing of that, or is the only one, is taken as it is.
-fn one(mut all: Vec<Descriptor>, reference: &Reference) -> Result<Descriptor> {
+pub fn one(mut all: Vec<Descriptor>, reference: &Reference) -> Result<Descriptor> {
     let wanted = reference.wanted();
     if all.len() > 1 || reference.platform.is_some() {
         all.retain(|one| one.platform.as_ref().is_none_or(|platform| wanted.accepts(platform)));

@@ -67,6 +67,11 @@ impl<'a, R: Read> Summed<'a, R> {
         Summed { watch: Some(watch), ..self }
     }
 
+    /// So many bytes were read.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Of all that was read.
     pub fn digest(&self) -> Digest {
         self.sum.digest()

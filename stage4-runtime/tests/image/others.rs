@@ -10,7 +10,7 @@ use std::fs;
 use std::process::Command;
 
 /// False: it is not here, and has been said.
-fn here(program: &str) -> bool {
+pub(super) fn here(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
         observe::skip::skip(
@@ -21,13 +21,13 @@ fn here(program: &str) -> bool {
     found
 }
 
-fn ran(place: &Place, program: &str, arguments: &[&str]) {
+pub(super) fn ran(place: &Place, program: &str, arguments: &[&str]) {
     let mut command = Command::new(program);
     let output = command.args(arguments).current_dir(place.path("")).output().unwrap();
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn image(place: &Place) {
+pub(super) fn image(place: &Place) {
     let odd = |path, kind, mode| Entry { path, kind, mode, ..Entry::default() };
     let first = Tar::default()
         .directory("./")

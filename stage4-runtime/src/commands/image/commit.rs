@@ -6,6 +6,7 @@
 use super::super::{failed, print};
 use super::parameters::ParametersArgs;
 use super::progress::Progress;
+use super::target;
 use crate::image::build::Site;
 use crate::image::commit::{self, Order};
 use crate::image::document::Platform;
@@ -71,6 +72,7 @@ pub(super) fn commit(args: &CommitArgs) -> Result<u8, Failure> {
         }
     };
     let (layout, name) = target(&args.image);
+    let name = name.unwrap_or("latest");
     let order = Order {
         bundle: site.path(),
         from: from.as_ref(),
@@ -100,12 +102,4 @@ fn work(order: &Order<'_>) -> Result<()> {
     let digest = commit::commit(order, &watch);
     drop(progress);
     print(&format!("{}\n", digest?))
-}
-
-/// The name begins behind the last colon; a layout that is there may have some in its path.
-fn target(text: &str) -> (&str, &str) {
-    match text.rsplit_once(':') {
-        Some((layout, name)) if !Path::new(text).exists() && !name.is_empty() => (layout, name),
-        _ => (text, "latest"),
-    }
 }
