@@ -71,7 +71,13 @@ impl Directory {
             Err(Errno::EEXIST) => false,
             Err(errno) => return Err(Error::call(format!("mkdir({:?})", self.path.join(name)), errno)),
         };
-        Ok((self.child(name)?, new))
+        let child = self.child(name).inspect_err(|_| {
+            // Who is told of an error has no group, and removes none.
+            if new {
+                self.remove(name).ok();
+            }
+        })?;
+        Ok((child, new))
     }
 
     /// Removes the empty group `name` in it.

@@ -100,7 +100,7 @@ impl Group {
     /// The group in the directories `paths`, as [`Group::paths`] gave them; those that are not there are left out.
     ///
     /// # Errors
-    /// None of them is there.
+    /// None of them is there; one of them cannot be opened.
     pub fn at(layout: &Layout, paths: &[PathBuf]) -> Result<Group> {
         let mut places = Vec::new();
         let mut found = None;
@@ -117,7 +117,9 @@ impl Group {
                         found = Some(name);
                     }
                 }
-                Err(error) => failure = Some(error),
+                Err(error) if refusal::is_absence(&error) => failure = Some(error),
+                // It may be there, and whoever takes it for gone would leave it, or its limits, out.
+                Err(error) => return Err(error),
             }
         }
         match (found, failure) {

@@ -20,6 +20,11 @@ pub(super) fn is_permission(error: &Error) -> bool {
     matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EROFS))
 }
 
+/// Is it that there is no such group, or none any more?
+pub(super) fn is_absence(error: &Error) -> bool {
+    matches!(error.errno(), Some(Errno::ENOENT | Errno::ENODEV))
+}
+
 /// Not a single hierarchy let us in.
 pub(super) fn nothing_delegated(left_out: Vec<(Hierarchy, Error)>) -> Error {
     let error = left_out.into_iter().next().map(|(_, error)| error);

@@ -5,8 +5,9 @@
 
 use super::{Hierarchy, Layout, Version};
 use crate::{Error, Result};
+use nix::errno::Errno;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
-use stage2_namespaces::mountinfo;
+use stage2_namespaces::mountinfo::{self, Mount};
 use std::fs::{self, File};
 use std::io::Read;
 
@@ -14,16 +15,10 @@ impl Layout {
     /// The layout as this process sees it.
     pub fn read() -> Result<Layout> {
         let mut mounts = mountinfo::parse(&text("/proc/self/mountinfo")?)?;
-        // The last mount on a point covers the others: only what statfs finds there is there.
-        mounts.retain(|mount| match mount.kind.as_str() {
-            "cgroup" => {
-                statfs(mount.target.as_str()).is_ok_and(|fs| fs.filesystem_type() == CGROUP_SUPER_MAGIC)
-            }
-            "cgroup2" => {
-                statfs(mount.target.as_str()).is_ok_and(|fs| fs.filesystem_type() == CGROUP2_SUPER_MAGIC)
-            }
-            _ => false,
-        });
+        mounts.retain(|mount| matches!(mount.kind.as_str(), "cgroup" | "cgroup2"));
+        let seen = mounts.iter().map(is_seen).collect::<Result<Vec<_>>>()?;
+        let mut seen = seen.into_iter();
+        mounts.retain(|_| seen.next() == Some(true));
         let mut layout = Layout::parse(&mounts, &text("/proc/self/cgroup")?)?;
         for hierarchy in layout.hierarchies.iter_mut().filter(|h| h.version == Version::V2) {
             hierarchy.controllers = offered(hierarchy)?;
@@ -39,6 +34,18 @@ impl Layout {
         }
         Err(Error::refused("no control groups are mounted here")
             .with_hint("mount -t cgroup2 none /sys/fs/cgroup, as root of the machine"))
+    }
+}
+
+/// The last mount on a point covers the others: only what statfs finds there is there.
+fn is_seen(mount: &Mount) -> Result<bool> {
+    let magic = if mount.kind == "cgroup" { CGROUP_SUPER_MAGIC } else { CGROUP2_SUPER_MAGIC };
+    match statfs(mount.target.as_str()) {
+        Ok(filesystem) => Ok(filesystem.filesystem_type() == magic),
+        // Nothing leads there for us.
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ELOOP) => Ok(false),
+        // It may be there: who takes it for absent makes a container without its limits.
+        Err(errno) => Err(Error::call(format!("statfs({:?})", mount.target), errno)),
     }
 }
 
