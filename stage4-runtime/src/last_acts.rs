@@ -93,7 +93,9 @@ impl Ready<'_> {
     /// # Errors
     /// Why it was not.
     pub fn go(self, filter: &mut dyn FnMut() -> Result<()>) -> Result<Infallible, Failure> {
-        signals::reset().map_err(|errno| failed(Error::call("sigprocmask(SIG_SETMASK, [])", errno)))?;
+        signals::reset().map_err(|errno| {
+            failed(Error::call("sigaction(SIG_DFL), sigprocmask(SIG_SETMASK, [])", errno))
+        })?;
         // Last of all, where it can be: the profile need not allow anything but what the program does, and execve(2).
         if self.plan.no_new_privileges {
             filter().map_err(failed)?;

@@ -6,7 +6,7 @@
 use nix::errno::Errno;
 
 /// The kernel's SIGRTMAX.
-const LAST: libc::c_long = 64;
+const LAST: libc::c_int = 64;
 
 /// `struct sigaction` as the kernel has it: SIG_DFL, no flags, no mask.
 const DEFAULT: [u64; 8] = [0; 8];
@@ -14,13 +14,18 @@ const DEFAULT: [u64; 8] = [0; 8];
 /// Every signal has its default effect, and none is held back.
 pub fn reset() -> nix::Result<()> {
     for signal in 1..=LAST {
-        // The kernel's call and not the C library's, which refuses the two signals that it keeps for itself: those,
-        // too, may be ignored. SIGKILL and SIGSTOP cannot be changed, and that answer is of no interest.
-        // SAFETY: `DEFAULT` is longer than any machine's structure; it holds no function, and outlives the call.
-        unsafe {
-            let none = std::ptr::null_mut::<u8>();
-            libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), none, size_of::<u64>());
+        // These cannot be changed, by nobody.
+        if [libc::SIGKILL, libc::SIGSTOP].contains(&signal) {
+            continue;
         }
+        // The kernel's call and not the C library's, which refuses the two signals that it keeps for itself: those,
+        // too, may be ignored.
+        // SAFETY: `DEFAULT` is longer than any machine's structure; it holds no function, and outlives the call.
+        let answer = unsafe {
+            let none = std::ptr::null_mut::<u8>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), none, size_of::<u64>())
+        };
+        Errno::result(answer)?;
     }
     // SAFETY: all zeroes are a valid sigset_t.
     let mut none: libc::sigset_t = unsafe { std::mem::zeroed() };
