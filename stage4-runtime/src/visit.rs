@@ -10,6 +10,7 @@
 //!     the doors of its group, the host's /proc
 //!   [pid] a joiner goes there first
 //!   clone3() ────────────────────────────▶ born
+//!   "go" ────────────────────────────────▶
 //!                                          into the group, the class of the processor's cache
 //!                                          its own files of the host's /proc
 //!                                          the other namespaces
@@ -88,14 +89,17 @@ pub fn visit(mut visit: Visit<'_>) -> Result<Child, Failure> {
     };
     drop(its.take());
     let agent = Introduction::of_visitor(agent, record, child.pid.as_raw());
-    let told = ours.take().map_or(Ok(()), |line| line.wait_for_silence(agent.as_ref()));
-    if told.is_err() && agent.is_some() {
-        // It may wait for an answer of an agent who has never heard of it.
-        child.signal(libc::SIGKILL).map_err(failed)?;
-    }
-    match told {
+    let begin = |line: Line| {
+        line.say(&Word::Go(Vec::new())).map_err(failed)?;
+        line.wait_for_silence(agent.as_ref())
+    };
+    match ours.take().map_or(Ok(()), begin) {
         Ok(()) => Ok(child),
-        Err(failure) => child.wait().map_err(failed).and(Err(failure)),
+        Err(failure) => {
+            // It may wait for an answer of an agent who has never heard of it, or be executed and nobody's.
+            child.signal(libc::SIGKILL).ok();
+            child.wait().map_err(failed).and(Err(failure))
+        }
     }
 }
 
@@ -108,6 +112,8 @@ fn live(visit: Visit<'_>, proc: &Procfs, line: &Line) -> u8 {
 
 // ANCHOR: exec
 fn go_in(mut visit: Visit<'_>, proc: &Procfs, line: &Line) -> Result<Infallible, Failure> {
+    // Not before somebody waits for us: of a parent who has failed meanwhile, only silence comes.
+    line.wait_for_go().map_err(failed)?;
     let files = arrive(&mut visit, proc).map_err(failed)?;
     join_all(&visit.inside.then).map_err(failed)?;
     if visit.inside.users {

@@ -26,18 +26,23 @@ pub fn bear(
     life: impl FnOnce(Newborn) -> u8,
 ) -> Result<Child, Failure> {
     let (ours, its) = Line::pair().map_err(failed)?;
-    let ours = Cell::new(Some(ours));
+    let (ours, its) = (Cell::new(Some(ours)), Cell::new(Some(its)));
     let joiner = birth(Kinds::NONE, None, |_| {
+        let begotten = |newborn: Newborn| {
+            // The joiner's silence is news, whatever we wait for ourselves.
+            drop((ours.take(), its.take()));
+            life(newborn)
+        };
         let said =
-            before().and_then(|()| join_all(&joined)).and_then(|()| birth_of_sibling(born, None, life));
+            before().and_then(|()| join_all(&joined)).and_then(|()| birth_of_sibling(born, None, begotten));
         let word = match said {
             Ok(child) => Word::Born(child.pid.as_raw()),
             Err(error) => Word::Failed(failed(error)),
         };
-        u8::from(its.say(&word).is_err())
+        u8::from(its.take().is_none_or(|line| line.say(&word).is_err()))
     })
     .map_err(failed)?;
-    drop(its);
+    drop(its.take());
     let said = match ours.take() {
         Some(line) => line.hear().map_err(failed)?,
         None => None,

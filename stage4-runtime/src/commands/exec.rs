@@ -127,10 +127,6 @@ fn go(desk: &Desk, args: &ExecArgs) -> Result<u8, Failure> {
         listeners,
         preserved: args.preserve_fds,
     })?;
-    write_pid(args.pid_file.as_deref(), child.pid.as_raw()).map_err(failed)?;
-    if args.detach {
-        return Ok(0);
-    }
     let attend = || {
         let signals = Signals::hold()?;
         if let Some(socket) = terminal {
@@ -139,7 +135,16 @@ fn go(desk: &Desk, args: &ExecArgs) -> Result<u8, Failure> {
         }
         until_ended(&child, &signals)
     };
-    attend().and_then(|()| child.wait()).map_err(failed)
+    let told = write_pid(args.pid_file.as_deref(), child.pid.as_raw());
+    match told.and_then(|()| if args.detach { Ok(()) } else { attend() }) {
+        Ok(()) if args.detach => Ok(0),
+        Ok(()) => child.wait().map_err(failed),
+        Err(error) => {
+            // Whoever is told of an error does not look for a process.
+            child.signal(libc::SIGKILL).and_then(|()| child.wait()).ok();
+            Err(failed(error))
+        }
+    }
 }
 
 fn require_running(desk: &Desk, args: &ExecArgs, place: &Place, record: &Record) -> Result<()> {
