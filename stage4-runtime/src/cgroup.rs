@@ -11,6 +11,7 @@ use crate::{Error, Result};
 use stage3_cgroups::group::Existing;
 use stage3_cgroups::{Base, Controller, Group, Layout, Version, devices};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The plan as it is meant on this machine: a group that is to be below ours is beside it where ours, as that of a
 /// login, cannot hand controllers down.
@@ -49,10 +50,20 @@ pub fn make(layout: &Layout, plan: &Cgroup, rootless: bool) -> Result<Option<Gro
         needed.push(Controller::Cpuset);
     }
     match Group::make(layout, plan.base, &plan.name, &needed, Existing::Adopt) {
+        Ok(group) if !rootless && !group.left_out().is_empty() => Err(left_out(&group)),
         Ok(group) => Ok(Some(group)),
         Err(_) if rootless && needed.is_empty() && !names_files(plan) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whoever may do everything is refused by an exception: a container that is not in every hierarchy could not be paused,
+/// or held to its devices.
+fn left_out(group: &Group) -> Error {
+    let told: Vec<_> = group.left_out().iter().map(|(_, error)| error.to_string()).collect();
+    let undone = group.delete(Duration::ZERO).err().map(|error| error.to_string());
+    let told: Vec<_> = told.into_iter().chain(undone).collect();
+    Error::refused(told.join("; ")).with_hint("`--rootless true` does without the groups that cannot be had")
 }
 
 /// Files of version 2 are asked for by name.

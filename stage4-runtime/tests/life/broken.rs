@@ -219,3 +219,46 @@ fn a_container_without_a_mount_namespace_of_its_own_is_refused() {
     }
     bench.nothing_is_left();
 }
+
+/// An error of the kernel does not say that there is nothing to protect. Of the parent only: strace(1) follows no child.
+#[test]
+fn an_error_is_not_taken_for_less_to_be_done() {
+    let Some(bench) = Bench::new() else { return };
+    if std::process::Command::new("strace").arg("-V").output().is_err() {
+        return crate::ground::skip("strace is not installed");
+    }
+    let facts = "grep CapBnd /proc/self/status; cat /proc/self/cgroup; readlink /proc/self/ns/uts";
+    let id = bench.id();
+    let first = facts.replace("; readlink /proc/self/ns/uts", "");
+    bench.config(&first, |_| ());
+    let hindered = |call: &str, number: usize, words: &[&str]| {
+        let mut strace = std::process::Command::new("strace");
+        strace.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);
+        strace.arg(format!("inject={call}:error=EIO:when={number}")).arg(crate::ground::BINARY);
+        strace.args(["--root", "state"]).args(words).current_dir(bench.path(""));
+        let (status, output, errors) = bench.watch(strace);
+        assert!(status == 0 || !errors.is_empty(), "{number}. {call}: {status}");
+        (status == 0).then(|| output.trim().to_owned())
+    };
+    let usual = bench.output(&["run", &id]).trim().to_owned();
+    // Capabilities; where control groups are mounted; the groups themselves.
+    for (call, numbers) in [("prctl", 2..45), ("statfs", 1..12), ("openat", 20..48)] {
+        for number in numbers.step_by(3) {
+            let output = hindered(call, number, &["run", &id]);
+            assert_eq!(output.unwrap_or_else(|| usual.clone()), usual, "{number}. {call} of run");
+            bench.nothing_is_left();
+        }
+    }
+    let other = bench.idle(|_| ());
+    let visit = ["exec", &other, "sh", "-c", facts];
+    let usual = bench.output(&visit).trim().to_owned();
+    // Namespaces, and the doors of the groups.
+    for (call, number) in
+        (10..52).step_by(2).map(|n| ("statx", n)).chain((20..60).step_by(3).map(|n| ("openat", n)))
+    {
+        let output = hindered(call, number, &visit);
+        assert_eq!(output.unwrap_or_else(|| usual.clone()), usual, "{number}. {call} of exec");
+    }
+    bench.end(&other);
+    bench.nothing_is_left();
+}
