@@ -19,13 +19,16 @@ use crate::seccomp::Arch;
 use crate::state::{Home, Record, Traces, traces};
 use crate::trace::Trace;
 use crate::{Error, Failure, Result, capabilities, cgroup, death, exec, moment, own_executable};
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::unistd::geteuid;
+use nix::unistd::{geteuid, linkat};
 use stage1_chroot::descriptors::check_preserved;
 use stage3_cgroups::Layout;
 use std::cell::Cell;
-use std::fs;
-use std::os::fd::OwnedFd;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Create a container; `start` executes its process
@@ -227,8 +230,22 @@ pub(super) fn write_pid(path: Option<&Path>, pid: i32) -> Result<()> {
     path.map_or(Ok(()), |path| write_whole(path, &pid.to_string()))
 }
 
-/// Under another name first, which goes if there is no room.
+/// A file without a name, which gets one when it is whole: whoever is killed before that leaves nothing. False: there
+/// is a file of that name, or none without a name here (open(2), O_TMPFILE).
+fn link_whole(path: &Path, text: &str) -> Result<bool> {
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let nameless = File::options().write(true).mode(0o666).custom_flags(libc::O_TMPFILE).open(directory);
+    let Ok(mut file) = nameless else { return Ok(false) };
+    file.write_all(text.as_bytes()).map_err(|e| Error::io(format!("write({path:?})"), &e))?;
+    let ours = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(AT_FDCWD, ours.as_str(), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW).is_ok())
+}
+
+/// Instead of one that is there: under another name first, which goes if there is no room.
 pub(super) fn write_whole(path: &Path, text: &str) -> Result<()> {
+    if link_whole(path, text)? {
+        return Ok(());
+    }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".next");
     let next = path.with_file_name(name);
