@@ -10,6 +10,7 @@ mod clean;
 mod clients;
 mod demo;
 mod doctor;
+mod faults;
 mod generate;
 mod language;
 mod matrix;
@@ -41,6 +42,7 @@ enum Verb {
     Test(suite::TestArguments),
     Matrix(matrix::MatrixArguments),
     Clients(clients::ClientsArguments),
+    Faults(faults::FaultsArguments),
     Bench(bench::BenchArguments),
     Book(book::BookArguments),
     Tidy(tidy::TidyArguments),
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Verb::Test(arguments) => suite::test(&arguments),
         Verb::Matrix(arguments) => matrix::matrix(&arguments),
         Verb::Clients(arguments) => clients::clients(&arguments),
+        Verb::Faults(arguments) => faults::faults(&arguments),
         Verb::Bench(arguments) => bench::bench(&arguments),
         Verb::Book(arguments) => book::book(&arguments),
         Verb::Tidy(arguments) => tidy::tidy(&arguments),

@@ -22,7 +22,7 @@ use std::{
 };
 
 /// The eight kinds of namespaces, as /proc/PID/ns names them (namespaces(7)).
-const KINDS: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
+pub(crate) const KINDS: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
 
 /// `probe facts`
 pub(crate) fn print(options: &Options) -> Result<ExitCode> {

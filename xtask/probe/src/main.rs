@@ -4,6 +4,7 @@
 //! Invariant: it touches only what it is given: a canary's path, pid or descriptor.
 
 mod attempt;
+mod audit;
 mod canary;
 mod capability;
 mod compare;
@@ -22,6 +23,7 @@ Usage:
   probe facts [--format text|json] [--proc-fd N] [FACT...]
                         what is visible from here; --proc-fd reads /proc through
                         an inherited descriptor where the root has none
+  probe audit [PATH...] what a runtime has applied, and what those paths hold, as JSON
   probe compare HOST.json INSIDE.json
                         each fact inside, by its relation to the host's
   probe sees PID        is that process visible from here? (exit 0 yes, 1 no)
@@ -89,6 +91,7 @@ fn run() -> Result<ExitCode> {
     let options = Options::parse(arguments)?;
     match verb.as_str() {
         "facts" => facts::print(&options),
+        "audit" => audit::print(&options),
         "compare" => compare::print(&options),
         "sees" => attempt::sees(options.pid_value()?),
         "try" => attempt::print(&options),
