@@ -45,7 +45,7 @@ clean: an error, and all is as before; deleted: an error, and `delete --force` h
 did what was asked all the same, and xtask/faults.toml says why; missed: the call was not made this time.
 Must not be: unlisted: carried on, and nobody knows why; left: something is there after `delete --force`; hung;
 fail-open: success was said, or the program ran, and something that was asked for was not done.
-A point takes about a tenth of a second on each processor; all of them take about half an hour on two.
+A point takes about a tenth of a second on each processor; all 30,000 take about half an hour on two.
 
 Exit status: 0 nothing is that must not be; 1 something is; 2 usage; 77 not possible here.
 
