@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 /// What the stages and their tests make: devices of the network, layers, images, schedulers with groups.
-const WANTED: [&str; 12] = [
+const WANTED: [&str; 23] = [
     "overlay",
     "veth",
     "bridge",
@@ -19,6 +19,18 @@ const WANTED: [&str; 12] = [
     "br_netfilter",
     "zram",
     "lzo_rle", // what zram compresses with
+    // What iptables(8) asks for on behalf of podman's bridges.
+    "nf_tables",
+    "nft_chain_nat",
+    "nft_compat",
+    "xt_MASQUERADE",
+    "xt_addrtype",
+    "xt_comment",
+    "xt_conntrack",
+    "xt_mark",
+    "xt_multiport",
+    "xt_nat",
+    "xt_tcpudp",
 ];
 
 /// The modules to take along, with the two lists that modprobe reads.

@@ -36,7 +36,7 @@ pub(super) const PACKAGES: [&str; 20] = [
 ];
 
 /// What clients of a runtime need besides, by package.
-pub(super) const CLIENTS: [&str; 10] = [
+pub(super) const CLIENTS: [&str; 11] = [
     "bsdutils",
     "busybox-static",
     "catatonit",
@@ -44,6 +44,7 @@ pub(super) const CLIENTS: [&str; 10] = [
     "containernetworking-plugins",
     "golang-github-containers-common",
     "iptables",
+    "perl-base",
     "podman",
     "runc",
     "slirp4netns",
@@ -74,9 +75,11 @@ pub(super) fn finish(tree: &Path) -> Result<(), Trouble> {
 
 /// The same of the clients' packages. Their libraries lie where the loader looks without a list.
 pub(super) fn finish_clients(tree: &Path) -> Result<(), Trouble> {
-    let link = tree.join("usr/sbin/iptables");
-    if link.symlink_metadata().is_err() {
-        std::os::unix::fs::symlink("xtables-nft-multi", link)?;
+    for name in ["iptables", "ip6tables"] {
+        let link = tree.join("usr/sbin").join(name);
+        if link.symlink_metadata().is_err() {
+            std::os::unix::fs::symlink("xtables-nft-multi", link)?;
+        }
     }
     Ok(())
 }
@@ -87,8 +90,10 @@ pub(super) fn add_clients(archive: &mut Archive, tree: &Path) -> Result<(), Trou
     add_below(archive, tree, tree)?;
     archive.directory("usr/share");
     archive.directory(SETTINGS);
-    // Debian's own containers.conf is all comments; registries and policy lie in /etc.
-    add_below(archive, tree, &tree.join(SETTINGS))
+    add_below(archive, tree, &tree.join(SETTINGS))?;
+    const MODULES: &str = "usr/lib/x86_64-linux-gnu/perl-base";
+    archive.directory(MODULES);
+    add_below(archive, tree, &tree.join(MODULES))
 }
 
 /// Puts the tree of the packages into a machine, and the accounts.
