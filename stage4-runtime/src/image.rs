@@ -46,10 +46,10 @@ mod select;
 mod source;
 pub mod store;
 pub mod stream;
-mod tape;
+pub mod tape;
 mod tree;
 pub mod unpack;
-mod users;
+pub mod users;
 
 use crate::{Error, Result};
 use digest::{Algorithm, Digest};

@@ -60,7 +60,7 @@ impl Layers {
     /// # Errors
     /// A damaged or hostile archive; what the kernel refuses. Always with the entry's name.
     pub fn apply<R: Read>(&mut self, tape: &mut Tape<R>) -> Result<()> {
-        while let Some(entry) = tape.next()? {
+        while let Some(entry) = tape.entry()? {
             self.entry(&entry, tape).map_err(|error| of(&entry, &error))?;
             self.entries += 1;
         }

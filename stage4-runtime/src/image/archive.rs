@@ -87,7 +87,7 @@ impl Archive {
         let file = Arc::new(file);
         let mut tape = Tape::passing(Window::new(file.clone(), 0, size), Window::pass);
         let mut members = HashMap::new();
-        while let Some(entry) = tape.next()? {
+        while let Some(entry) = tape.entry()? {
             // A name that is no text is none of an image's.
             let Some(name) = steps(&[], &entry.path) else { continue };
             let member = match entry.kind {

@@ -190,8 +190,8 @@ mod tests {
         let bytes = pack.end().unwrap();
         let mut tape = Tape::new(bytes.as_slice());
         for wanted in [rich, file, device] {
-            assert_eq!(format!("{:?}", tape.next().unwrap().unwrap()), format!("{wanted:?}"));
+            assert_eq!(format!("{:?}", tape.entry().unwrap().unwrap()), format!("{wanted:?}"));
         }
-        assert!(tape.next().unwrap().is_none());
+        assert!(tape.entry().unwrap().is_none());
     }
 }

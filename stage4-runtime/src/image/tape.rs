@@ -88,7 +88,7 @@ impl<R: Read> Tape<R> {
     }
 
     /// The next entry; its content is then to be read, or not. None: the archive has ended, and all behind it is zero.
-    pub fn next(&mut self) -> Result<Option<Entry>> {
+    pub fn entry(&mut self) -> Result<Option<Entry>> {
         let mut records = Records::default();
         let (mut long_name, mut long_link) = (None, None);
         loop {

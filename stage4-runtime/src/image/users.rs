@@ -23,7 +23,7 @@ const LONGEST: u64 = 4 << 20;
 /// # Errors
 /// A name that nobody has there.
 pub fn user(root: BorrowedFd<'_>, text: &str) -> Result<User> {
-    read(text, &list(root, "etc/passwd")?, &list(root, "etc/group")?)
+    find(text, &list(root, "etc/passwd")?, &list(root, "etc/group")?)
 }
 
 /// No such file: nobody is known.
@@ -47,7 +47,11 @@ fn list(root: BorrowedFd<'_>, path: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn read(text: &str, passwd: &str, group: &str) -> Result<User> {
+/// The same, in lists that were read: passwd(5), group(5).
+///
+/// # Errors
+/// A name that they do not have.
+pub fn find(text: &str, passwd: &str, group: &str) -> Result<User> {
     let (user, chosen) = match text.split_once(':') {
         Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
         None => (text, None),
@@ -121,7 +125,7 @@ mod tests {
         let passwd = "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1001::/home/ada:/bin/sh\n7:x:9:9:::\nodd\n";
         let group = "root:x:0:\nada:x:1001:\nwheel:x:10:root,ada\ndocker:x:99:ada\n";
         let known = |text: &str| {
-            read(text, passwd, group).map(|user| (user.uid, user.gid, user.additional_gids)).ok()
+            find(text, passwd, group).map(|user| (user.uid, user.gid, user.additional_gids)).ok()
         };
         assert_eq!(known(""), Some((0, 0, vec![10])));
         assert_eq!(known("ada"), Some((1000, 1001, vec![10, 99])));
