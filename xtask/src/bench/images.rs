@@ -11,11 +11,7 @@ use super::{
 use crate::Error;
 use observe::{scene::Scene, skip::skip, workspace};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::PathBuf, process::Command};
 
 const WHAT: &str = "images side by side";
 
@@ -28,11 +24,35 @@ const MADE: &str = "mmdebstrap --quiet --variant=important \"$(. /etc/os-release
 
 const INSPECT: &str = "stage4-runtime image inspect --format json \"$IMAGE\"";
 
-/// What unpacks `$IMAGE` into `out`: its name, what it needs, and the words.
-const SIDES: [(&str, &str, &str); 3] = [
-    ("ours", "sh", "exec stage4-runtime image unpack \"$IMAGE\" out"),
-    ("umoci", "umoci", "exec umoci unpack --image \"$IMAGE\" out"),
-    ("tar", "tar", "mkdir out && for layer in $LAYERS; do tar -xpf \"$layer\" -C out; done"),
+/// One way to unpack `$IMAGE` into `out`.
+struct Side {
+    name: &'static str,
+    /// The program it needs, which is the package's name as well.
+    needs: &'static str,
+    words: &'static str,
+    /// What of it has other owners than its maker only its maker can remove.
+    remove: &'static str,
+}
+
+const SIDES: [Side; 3] = [
+    Side {
+        name: "ours",
+        needs: "sh",
+        words: "exec stage4-runtime image unpack \"$IMAGE\" out",
+        remove: "[ ! -e out ] || stage4-runtime image remove out",
+    },
+    Side {
+        name: "umoci",
+        needs: "umoci",
+        words: "exec umoci unpack $ROOTLESS --image \"$IMAGE\" out",
+        remove: "rm -rf out",
+    },
+    Side {
+        name: "tar",
+        needs: "tar",
+        words: "mkdir out && for layer in $LAYERS; do tar -xpf \"$layer\" -C out; done",
+        remove: "rm -rf out",
+    },
 ];
 
 /// Rows of JSON, as those of the runtimes.
@@ -42,37 +62,39 @@ pub(super) fn images(arguments: &BenchArguments) -> Result<Vec<Value>, Error> {
     let Some(image) = given(arguments, &scene)? else { return Ok(Vec::new()) };
     let inspect = scene.shell(INSPECT).env("IMAGE", &image).output()?;
     let layers = layers(&inspect.stdout, &image)?;
-    let is_here = |(name, needs, _): &&(&'static str, &'static str, &'static str)| {
-        let here = workspace::installed(needs);
+    let is_here = |side: &&Side| {
+        let here = workspace::installed(side.needs);
         if !here {
-            skip(&format!("{name} beside ours"), &format!("it is not here: apt-get install {needs}"));
+            let reason = format!("it is not here: apt-get install {}", side.needs);
+            skip(&format!("{} beside ours", side.name), &reason);
         }
         here
     };
     let sides: Vec<_> = SIDES.iter().filter(is_here).collect();
+    let rootless = if nix::unistd::geteuid().is_root() { "" } else { "--rootless" };
     let command = |line: &str| {
         let mut command = scene.shell(line);
-        command.env("IMAGE", &image).env("LAYERS", layers.join(" "));
+        command.env("IMAGE", &image).env("LAYERS", layers.join(" ")).env("ROOTLESS", rootless);
         command
     };
     let errors = scene.directory().join("errors");
     let mut costs = vec![Vec::new(); sides.len()];
     for run in 0..arguments.runs + WARM_UP {
-        for (costs, (_, _, line)) in costs.iter_mut().zip(&sides) {
-            removed(&scene.work().join("out"))?;
-            let cost = cost(command(line), &errors)?;
-            costs.extend((run >= WARM_UP).then_some(cost));
+        for (costs, side) in costs.iter_mut().zip(&sides) {
+            let spent = cost(command(side.words), &errors)?;
+            costs.extend((run >= WARM_UP).then_some(spent));
+            cost(command(side.remove), &errors)?;
         }
     }
     let mut told = Vec::new();
     let scale = scale(&scene)?;
-    for (costs, (name, _, line)) in costs.iter().zip(&sides) {
+    for (costs, Side { name, words, remove, .. }) in costs.iter().zip(&sides) {
         let mut side = medians(costs);
         side["name"] = json!(name);
         if let Some(scale) = &scale {
-            removed(&scene.work().join("out"))?;
-            side["peak_kib"] =
-                json!(peak(&mut command(&format!("exec {} /bin/sh -c '{line}'", scale.display())))?);
+            let weighed = format!("exec {} /bin/sh -c '{words}'", scale.display());
+            side["peak_kib"] = json!(peak(&mut command(&weighed))?);
+            cost(command(remove), &errors)?;
         }
         told.push(side);
     }
@@ -124,11 +146,4 @@ fn peak(command: &mut Command) -> Result<u64, Error> {
     let output = command.output()?;
     let told = String::from_utf8_lossy(&output.stdout);
     told.trim().parse().map_err(|_| Error::Failed(format!("{command:?}: {}", output.status)))
-}
-
-fn removed(path: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
 }
