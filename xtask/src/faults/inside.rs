@@ -67,8 +67,10 @@ pub(super) fn work(runtime: &Path) -> Result<(), Error> {
 }
 
 impl Worker {
-    /// Twice: what differs by itself cannot be compared, and what the first one makes for all is there the second time.
+    /// Twice, for what differs by itself cannot be compared; and once before, for what the first one ever makes for all.
     fn learn(&mut self, verb: Verb) -> Result<Answer, Error> {
+        self.unspoilt(verb)?;
+        self.world = World::seen();
         let first = self.unspoilt(verb)?;
         self.world = World::seen();
         let second = self.unspoilt(verb)?;
