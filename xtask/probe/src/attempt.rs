@@ -6,7 +6,7 @@
 use crate::{Failure, Options, Result, say};
 use nix::{errno::Errno, sys::signal::Signal, sys::signal::kill, unistd::Pid};
 use stage1_chroot::escape::{self, Verdict, Way};
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf, process::ExitCode, thread::sleep, time::Duration};
 
 /// A row of the matrix: its name and what it tries.
 struct Row {
@@ -66,6 +66,9 @@ pub(crate) fn make(id: &str, options: &Options) -> Result<Cell> {
 // ANCHOR: processes
 /// `probe sees PID`
 pub(crate) fn sees(pid: i32) -> Result<ExitCode> {
+    while dying(pid) {
+        sleep(Duration::from_millis(1));
+    }
     let (there, told) = match state(pid) {
         Some('Z') | None if in_proc() => (false, format!("{pid}: gone")),
         Some(_) => (true, format!("{pid}: visible in /proc as {}", name(pid))),
@@ -79,14 +82,33 @@ pub(crate) fn sees(pid: i32) -> Result<ExitCode> {
 }
 // ANCHOR_END: processes
 
+/// Whether it is on its way out: kill(2) returns when the signal is sent, not when its work is done. Neither a
+/// process with SIGKILL pending nor one in exit(2) (PF_EXITING of Linux's sched.h) runs anything of its own again;
+/// one that version 1 has frozen, or a disk holds, may stay for long.
+fn dying(pid: i32) -> bool {
+    const PF_EXITING: u64 = 4;
+    let Some(stat) = stat(pid).filter(|stat| !stat.starts_with('Z')) else { return false };
+    let flags = stat.split(' ').nth(6).and_then(|flags| flags.parse::<u64>().ok());
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mut pending = status.lines().filter_map(|line| line.split_once("Pnd:"));
+    flags.is_some_and(|flags| flags & PF_EXITING != 0)
+        || !stat.starts_with('D')
+            && pending.any(|(_, set)| u64::from_str_radix(set.trim(), 16).is_ok_and(|set| set & 1 << 8 != 0))
+}
+
 fn in_proc() -> bool {
     fs::exists("/proc/self/stat").unwrap_or(false)
 }
 
 /// The state letter of proc_pid_stat(5); a zombie is dead but not buried.
 fn state(pid: i32) -> Option<char> {
+    stat(pid)?.chars().next()
+}
+
+/// proc_pid_stat(5) from the third field, the state, on.
+fn stat(pid: i32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit(") ").next()?.chars().next()
+    Some(stat.rsplit(") ").next()?.to_owned())
 }
 
 fn name(pid: i32) -> String {

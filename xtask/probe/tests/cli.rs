@@ -1,7 +1,12 @@
 //! What the probe's callers rely on: an exit status that no failure can pretend.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::process::{Command, Output};
+use std::{
+    fs,
+    process::{Command, Output},
+    thread::sleep,
+    time::Duration,
+};
 
 fn probe(line: &str) -> Output {
     let script = format!("exec \"$PROBE\" {line}");
@@ -24,4 +29,21 @@ fn an_attempt_that_would_show_nothing_is_not_containment() {
     assert_eq!(probe("try fs-03 --fd 0 --canary /proc </proc").status.code(), Some(2));
     assert_eq!(probe("try fs-03 --fd -100 --canary /etc/passwd").status.code(), Some(1));
     assert_eq!(probe("facts --proc-fd -100").status.code(), Some(2));
+}
+
+#[test]
+fn whoever_was_killed_is_gone_though_it_has_much_to_give_back() {
+    let mut large = Command::new("dd").args(["if=/dev/zero", "of=/dev/null", "bs=300M"]).spawn().unwrap();
+    let pages = format!("/proc/{}/statm", large.id());
+    let resident = || -> u32 {
+        let told = fs::read_to_string(&pages).unwrap();
+        told.split(' ').nth(1).unwrap().parse().unwrap()
+    };
+    while resident() < 50_000 {
+        sleep(Duration::from_millis(1));
+    }
+    large.kill().unwrap();
+    let output = probe(&format!("sees {}", large.id()));
+    large.wait().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{}: gone\n", large.id()));
 }
