@@ -12,7 +12,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     io::{BufRead, BufReader},
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     process::{Child, Stdio},
     sync::OnceLock,
     thread::sleep,
@@ -156,7 +156,30 @@ fn when_time_is_up_the_machine_ends() {
         return;
     }
     let told = predicate::str::contains("not done within 1 s").and(predicate::str::contains("--timeout"));
-    vm(&["--timeout", "1"]).args(["sleep", "1000"]).assert().code(124).stderr(told);
+    let early = predicate::str::contains("had not begun; its last words:");
+    vm(&["--timeout", "1"]).args(["sleep", "1000"]).assert().code(124).stderr(told.and(early));
+    let mut machine = vm(&["--timeout", "45"]);
+    let late = predicate::str::contains("its command had begun").and(predicate::str::contains("words").not());
+    machine.args(["sleep", "1000"]).assert().code(124).stderr(late);
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn a_machine_that_stands_still_before_its_command_is_booted_anew() {
+    if !possible("booted_anew") {
+        return;
+    }
+    let ground = tempfile::tempdir().unwrap();
+    let qemu = ground.path().join("qemu-system-x86_64");
+    let path = std::env::var("PATH").unwrap();
+    let script = "#!/bin/sh\n[ -e \"$TRIED\" ] || { : >\"$TRIED\"; exec sleep 1000; }\nPATH=$BEFORE exec qemu-system-x86_64 \"$@\"\n";
+    fs::write(&qemu, script).unwrap();
+    fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut machine = vm(&["--timeout", "90"]);
+    machine.env("BEFORE", &path).env("PATH", format!("{}:{path}", ground.path().display()));
+    machine.env("TRIED", ground.path().join("tried"));
+    machine.args(["echo", "up"]).assert().success().stdout("up\n").stderr("");
+    assert!(ground.path().join("tried").exists());
 }
 
 /// A machine whose command runs, and the process that is qemu.

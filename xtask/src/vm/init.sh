@@ -136,6 +136,7 @@ if [ -n "$take" ]; then
 fi
 cd "$home" || cd /
 touch /vm/begun
+{ stty raw -echo <&1; echo begun; } >/dev/ttyS3
 (
     [ -z "$scope" ] || echo 0 >"$scope/cgroup.procs"
     environment
@@ -153,7 +154,6 @@ for process in /proc/[0-9]*; do
 done 2>/dev/null
 wait "$out" "$err"
 {
-    stty raw -echo <&1
     echo "status $status"
     if [ -n "$take" ] && cd "$take"; then
         # Debian's programs: busybox knows times by the second, and reads no list of names. Through a pipe, since

@@ -18,7 +18,10 @@ use std::{
     },
     path::Path,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -62,13 +65,47 @@ pub(crate) struct Output {
 pub(super) enum End {
     /// The command's exit status, and the archive of what was taken back.
     Status(u8, Vec<u8>),
-    TimeIsUp,
+    /// How far it had come: whether its command had begun, and what the kernel said last.
+    TimeIsUp(String),
     Interrupted,
 }
 
+/// Why it was ended before it ended itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Early {
+    TimeIsUp,
+    Interrupted,
+    /// It stands still before its command: seen once in some hundred boots, beside other work.
+    Stuck,
+}
+
+/// What init says before the command's first instruction.
+const BEGUN: &[u8] = b"begun";
+
+/// For how long a machine may boot; it takes three seconds, and on a busy host twenty.
+const BOOT: Duration = Duration::from_secs(90);
+
 impl Machine<'_> {
     /// Boots with `root` as first root, until its command ends.
-    pub fn run(&self, root: &[u8], output: Output, stop: &AtomicBool) -> Result<End, Trouble> {
+    pub fn run(&self, root: &[u8], mut output: Output, stop: &AtomicBool) -> Result<End, Trouble> {
+        let end = Instant::now() + self.limit;
+        loop {
+            // A machine that has not begun its command has done nothing: another may be tried.
+            match self.boot(root, output, stop, end)? {
+                Ok(ended) => return Ok(ended),
+                Err(back) => output = back,
+            }
+        }
+    }
+
+    /// How one machine ended; where it was stuck, the output that it has not used.
+    fn boot(
+        &self,
+        root: &[u8],
+        output: Output,
+        stop: &AtomicBool,
+        end: Instant,
+    ) -> Result<Result<End, Output>, Trouble> {
         let mut command = self.qemu();
         let root = in_memory(root)?;
         command.args(["-initrd", &format!("/proc/self/fd/{}", root.as_raw_fd())]);
@@ -80,19 +117,30 @@ impl Machine<'_> {
         drop(root); // qemu has it
         let typed = if self.input { Some(out.try_clone()?) } else { None };
         let (out, err) = (carry(out, output.out, typed), carry(err, output.err, None));
-        let (console, status) = (keep(console), keep(status));
-        let early = self.wait(&mut qemu, stop, &out)?;
+        let begun = Arc::new(AtomicBool::new(false));
+        let (console, status) = (keep(console, Arc::default()), keep(status, Arc::clone(&begun)));
+        let early = self.wait(&mut qemu, stop, end, &begun, || out.is_finished())?;
         drop(qemu.0.kill());
         qemu.0.wait()?;
-        if early == Some(End::Interrupted) {
-            return Ok(End::Interrupted); // without waiting for who reads our output: perhaps nobody does
+        if early == Some(Early::Interrupted) {
+            return Ok(Ok(End::Interrupted)); // without waiting for who reads our output: perhaps nobody does
         }
-        joined(out)??;
-        joined(err)??;
+        let back = Output { out: joined(out)??, err: joined(err)?? };
         let (console, status) = (joined(console)?, joined(status)?);
+        let mut words = || last_words(&mut qemu, &String::from_utf8_lossy(&console));
         match (early, parse(&status)) {
-            (Some(end), _) | (None, Some(end)) => Ok(end),
-            (None, None) => Err(died(&mut qemu, &String::from_utf8_lossy(&console))),
+            (Some(Early::Stuck), _) => Ok(Err(back)),
+            (Some(_), _) if status.starts_with(BEGUN) => {
+                Ok(Ok(End::TimeIsUp("its command had begun".into())))
+            }
+            (Some(_), _) => {
+                Ok(Ok(End::TimeIsUp(format!("its command had not begun; its last words:{}", words()))))
+            }
+            (None, Some(end)) => Ok(Ok(end)),
+            (None, None) => {
+                let reason = "vm: the machine ended before its command did; its last words:";
+                Err(Trouble::failed(reason.to_owned() + &words()))
+            }
         }
     }
 
@@ -115,19 +163,26 @@ impl Machine<'_> {
         &self,
         qemu: &mut Qemu,
         stop: &AtomicBool,
-        out: &JoinHandle<io::Result<()>>,
-    ) -> io::Result<Option<End>> {
-        let end = Instant::now() + self.limit;
+        end: Instant,
+        begun: &AtomicBool,
+        unread: impl Fn() -> bool,
+    ) -> io::Result<Option<Early>> {
+        // Three machines at most, within the limit of the whole.
+        let stuck = Instant::now() + BOOT.min(self.limit / 3);
         loop {
             if stop.load(Ordering::Relaxed) {
-                return Ok(Some(End::Interrupted));
+                return Ok(Some(Early::Interrupted));
             }
             // Its output has ended, or our own reader is gone (`| head`) and the command can be of no use.
-            if qemu.0.try_wait()?.is_some() || out.is_finished() {
+            if qemu.0.try_wait()?.is_some() || unread() {
                 return Ok(None);
             }
-            if Instant::now() >= end {
-                return Ok(Some(End::TimeIsUp));
+            let now = Instant::now();
+            if now >= end {
+                return Ok(Some(Early::TimeIsUp));
+            }
+            if now >= stuck && stuck < end && !begun.load(Ordering::Relaxed) {
+                return Ok(Some(Early::Stuck));
             }
             thread::sleep(GLANCE);
         }
@@ -165,15 +220,15 @@ fn port(command: &mut Command, number: u8) -> io::Result<(UnixStream, UnixStream
 /// Hands on what comes, as it comes; with the first of it, what is typed begins to go to `typed`.
 fn carry(
     mut from: UnixStream,
-    mut to: impl Write + Send + 'static,
+    mut to: Box<dyn Write + Send>,
     mut typed: Option<UnixStream>,
-) -> JoinHandle<io::Result<()>> {
+) -> JoinHandle<io::Result<Box<dyn Write + Send>>> {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         loop {
             let length = from.read(&mut buffer)?;
             if length == 0 {
-                return Ok(());
+                return Ok(to);
             }
             if let Some(typed) = typed.take() {
                 // Not before: a port that nobody has opened loses what it is given. And not waited for: it
@@ -186,9 +241,13 @@ fn carry(
     })
 }
 
-fn keep(mut from: UnixStream) -> JoinHandle<Vec<u8>> {
+/// All that comes; with the first of it, `begun` is raised.
+fn keep(mut from: UnixStream, begun: Arc<AtomicBool>) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
-        let mut bytes = Vec::new();
+        let mut bytes = vec![0; BEGUN.len()];
+        let first = from.read(&mut bytes).unwrap_or(0);
+        bytes.truncate(first);
+        begun.store(first > 0, Ordering::Relaxed);
         drop(from.read_to_end(&mut bytes)); // what came before an error is all there is
         bytes
     })
@@ -208,24 +267,24 @@ fn joined<T>(thread: JoinHandle<T>) -> Result<T, Trouble> {
     thread.join().map_err(|_| Trouble::failed("a thread that read a port panicked".into()))
 }
 
-/// `status N` in a line, as init says it, and what follows.
+/// `begun`, then `status N` in a line, as init says it, and what follows.
 fn parse(told: &[u8]) -> Option<End> {
+    let told = told.strip_prefix(BEGUN)?.trim_ascii_start();
     let end = told.iter().position(|&byte| byte == b'\n')?;
     let line = std::str::from_utf8(&told[..end]).ok()?;
     let status = line.trim().strip_prefix("status ")?.parse().ok()?;
     Some(End::Status(status, told[end + 1..].to_vec()))
 }
 
-/// Without a status the last words are those of qemu or of the kernel.
-fn died(qemu: &mut Qemu, console: &str) -> Trouble {
+/// Those of the kernel and of qemu, a line each.
+fn last_words(qemu: &mut Qemu, console: &str) -> String {
     const LINES: usize = 20;
     let mut complaint = String::new();
     if let Some(stderr) = &mut qemu.0.stderr {
         drop(stderr.read_to_string(&mut complaint));
     }
     let lines: Vec<_> = console.lines().chain(complaint.lines()).collect();
-    let last = lines[lines.len().saturating_sub(LINES)..].join("\n  ");
-    Trouble::failed(format!("vm: the machine ended before its command did; its last words:\n  {last}"))
+    lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("\n  {line}")).collect()
 }
 
 #[cfg(test)]
@@ -234,8 +293,10 @@ mod tests {
 
     #[test]
     fn only_a_whole_status_counts() {
-        assert_eq!(parse(b"status 7\r\n"), Some(End::Status(7, Vec::new())));
-        assert_eq!(parse(b"status 0\nab\n"), Some(End::Status(0, b"ab\n".to_vec())));
-        assert_eq!((parse(b""), parse(b"status 7"), parse(b"status 300\n")), (None, None, None));
+        assert_eq!(parse(b"begun\r\nstatus 7\r\n"), Some(End::Status(7, Vec::new())));
+        assert_eq!(parse(b"begun\nstatus 0\nab\n"), Some(End::Status(0, b"ab\n".to_vec())));
+        for told in ["", "begun\n", "status 7\n", "begun\nstatus 7", "begun\nstatus 300\n"] {
+            assert_eq!(parse(told.as_bytes()), None, "{told}");
+        }
     }
 }

@@ -175,10 +175,11 @@ pub(crate) fn run(order: &Order, output: Output, stop: &AtomicBool) -> Result<u8
             Ok(status)
         }
         End::Interrupted => Err(Trouble::Failed(Error::Interrupted(Vec::new()))),
-        End::TimeIsUp => {
+        End::TimeIsUp(state) => {
             let limit = order.timeout;
             let hint = order.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-            writeln!(stderr(), "xtask: vm: not done within {limit} s; the machine was ended{hint}").ok();
+            writeln!(stderr(), "xtask: vm: not done within {limit} s; the machine was ended; {state}{hint}")
+                .ok();
             Ok(TIME_IS_UP)
         }
     }
