@@ -102,7 +102,10 @@ pub(crate) fn matrix(arguments: &MatrixArguments) -> Outcome {
     if let Some(layout) = arguments.vm {
         return machine::observe(arguments, layout, lang);
     }
-    let Some(observed) = observations(arguments)? else { return Ok(ExitCode::from(status::IMPOSSIBLE)) };
+    let Some(mut observed) = observations(arguments)? else { return Ok(ExitCode::from(status::IMPOSSIBLE)) };
+    if arguments.from.is_some() {
+        observed.keep(&rows, &arguments.column);
+    }
     if let Some(file) = &arguments.compare {
         return compared(&observed, &Observed::read(file)?);
     }
@@ -153,7 +156,7 @@ fn observations(arguments: &MatrixArguments) -> Result<Option<Observed>, Error> 
 /// A hierarchy for the row of the release agent, which can be made in the first control group namespace only; then
 /// ourselves in the sandbox.
 fn command(arguments: &MatrixArguments, sandbox: &Sandbox) -> Result<Command, Error> {
-    let inner = sandbox.command(std::env::current_exe()?, Duration::from_secs(240));
+    let inner = sandbox.command(std::env::current_exe()?, Duration::from_secs(600));
     let mut command = Command::new("unshare");
     command
         .args(["--mount", "sh", "-c", HIERARCHY, "stage4-matrix"])

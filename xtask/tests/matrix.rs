@@ -50,6 +50,16 @@ fn matrix_refuses_what_it_does_not_know() {
     matrix().args(["--from", "/nowhere"]).assert().code(2);
 }
 
+#[test]
+fn matrix_of_a_file_shows_the_rows_and_columns_that_were_asked_for() {
+    let verdicts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/matrix.tsv");
+    let mut told = matrix();
+    told.arg("--from").arg(verdicts).args(["--explain", "cg-01", "--column", "full", "--column", "chroot"]);
+    let output = String::from_utf8(told.output().unwrap().stdout).unwrap();
+    assert!(output.starts_with("cg-01 ") && output.contains("\nfull "), "{output}");
+    assert!(!output.contains("fs-01") && !output.contains("\nhost "), "{output}");
+}
+
 /// The book's own files.
 fn book(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src").join(name)).unwrap()

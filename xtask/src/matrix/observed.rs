@@ -52,6 +52,13 @@ impl Observed {
         self.columns.push(Column { name: name.to_owned(), cells });
     }
 
+    /// These rows, and of the columns those that are named, if any are.
+    pub fn keep(&mut self, rows: &[&str], columns: &[String]) {
+        self.rows.retain(|row| rows.contains(&row.as_str()));
+        self.columns.retain(|column| columns.is_empty() || columns.contains(&column.name));
+        self.columns.iter_mut().for_each(|column| column.cells.retain(|row, _| rows.contains(&row.as_str())));
+    }
+
     pub fn parse(text: &str) -> Result<Observed, Error> {
         serde_json::from_str(text).map_err(|error| Error::Failed(format!("the matrix's JSON: {error}")))
     }
@@ -128,6 +135,8 @@ impl Observed {
     pub fn unexpected(&self, catalogue: &Catalogue) -> Vec<String> {
         let mut lines = Vec::new();
         for column in &self.columns {
+            // A column that cannot be made says the same of all its rows: once is enough.
+            let mut said: BTreeMap<String, Vec<&str>> = BTreeMap::new();
             for (id, cell) in &column.cells {
                 let expected = catalogue.find(id).and_then(|row| row.expected(&column.name));
                 let bad = match cell.letter() {
@@ -136,9 +145,12 @@ impl Observed {
                     _ => false,
                 };
                 if bad {
-                    lines.push(format!("{id} in {}: {}: {}", column.name, cell.verdict, cell.seen));
+                    said.entry(format!("{}: {}", cell.verdict, cell.seen)).or_default().push(id);
                 }
             }
+            lines.extend(
+                said.iter().map(|(what, ids)| format!("{} in {}: {what}", ids.join(" "), column.name)),
+            );
         }
         lines
     }
