@@ -55,7 +55,13 @@ fn spec_writes_what_differs_or_nothing() {
         serde_json::from_slice(&fs::read(directory.path().join("config.json")).unwrap()).unwrap();
     assert_eq!(config["hostname"], "box");
     assert_eq!(config["process"]["args"], serde_json::json!(["probe", "facts"]));
-    assert_eq!(config["linux"]["namespaces"].as_array().unwrap().len(), 4);
+    let namespaces = config["linux"]["namespaces"].as_array().unwrap();
+    let kinds: Vec<_> = namespaces.iter().map(|namespace| namespace["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds[..4], ["pid", "ipc", "uts", "mount"]);
+    // What came later is asked for where the kernel has it.
+    let later = ["cgroup", "time"].into_iter().filter(|kind| Path::new("/proc/self/ns").join(kind).exists());
+    assert_eq!(kinds[4..], later.collect::<Vec<_>>());
+    assert_eq!(config["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ALLOW");
 }
 
 #[test]

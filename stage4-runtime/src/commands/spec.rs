@@ -8,9 +8,8 @@ use crate::bundle::CONFIG;
 use crate::config::edit::{self, Assignment, Edits};
 use crate::config::spec;
 use crate::log::Level;
-use crate::{Error, Result, cgroup};
+use crate::{Error, Result};
 use nix::unistd::{getegid, geteuid};
-use stage3_cgroups::layout::Kind;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
@@ -56,10 +55,7 @@ pub(super) fn spec(desk: &Desk, args: &SpecArgs) -> Result<u8> {
         true => spec::rootless(geteuid().as_raw(), getegid().as_raw()),
         false => spec::default(),
     };
-    let config = match cgroup::layout()?.kind() {
-        Kind::V2 => spec::with_own_groups(config),
-        _ => config,
-    };
+    let config = spec::closed(config)?;
     let edits = Edits { remove: &args.remove, set: &args.set, command: &args.command };
     let (config, warnings) = edit::apply(&config, &edits)?;
     warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("{CONFIG}: {warning}")));

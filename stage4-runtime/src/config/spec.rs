@@ -1,14 +1,17 @@
 //! The config.json that `spec` writes: a shell in a container, to begin with.
 //!
-//! No kernel calls. Book: "A bundle" (`bundle`).
-//! Invariant: what is written passes every check, and means what callers of runc expect of `spec`.
+//! Reads below /proc/self/ns which kinds of namespaces there are. Book: "A bundle" (`bundle`).
+//! Invariant: what is written passes every check: what callers of runc expect of `spec`, and closed as far as no choice
+//! of the caller is needed for it.
 
 use super::linux::{IdMapping, Linux, Namespace, NamespaceKind};
 use super::mounts::Mount;
 use super::process::{Capabilities, Process, Resource, Rlimit, User};
 use super::resources::Resources;
+use super::seccomp::{Action, Condition, Operator, Rule, Seccomp};
 use super::{Config, Hooks, Root, VERSION};
 use crate::config::devices::DeviceRule;
+use crate::{Error, Result};
 use std::collections::BTreeMap;
 
 /// What can be seen of the host in /proc and /sys, and is nobody's business inside.
@@ -64,12 +67,60 @@ pub fn rootless(uid: u32, gid: u32) -> Config {
     config
 }
 
-/// The same where version 2 is alone: only in a namespace of its own does a container see its own control group, and not
-/// the machine's. Of version 1 its own are shown in any case, as all runtimes do it.
-pub fn with_own_groups(mut config: Config) -> Config {
-    config.linux.namespaces.push(Namespace { kind: NamespaceKind::Cgroup, path: None });
-    config
+/// The namespaces that runc's `spec` does not ask for, since they came later: groups 4.6, clocks 5.6.
+const LATER: [(NamespaceKind, &str); 2] =
+    [(NamespaceKind::Cgroup, "/proc/self/ns/cgroup"), (NamespaceKind::Time, "/proc/self/ns/time")];
+
+/// Closes what is open in [`default`] and [`rootless`], and what this kernel can close without being told how much, or
+/// for whom: groups and clocks of one's own, and calls that no namespace divides.
+///
+/// # Errors
+/// /proc cannot be read.
+pub fn closed(mut config: Config) -> Result<Config> {
+    for (kind, path) in LATER {
+        if std::fs::exists(path).map_err(|error| Error::io(format!("stat({path})"), &error))? {
+            config.linux.namespaces.push(Namespace { kind, path: None });
+        }
+    }
+    config.linux.seccomp = Some(filter());
+    Ok(config)
 }
+
+// ANCHOR: filter
+/// Refuses what programs in a container have no use for, and reaches the kernel of all of them.
+fn filter() -> Seccomp {
+    /// CLONE_NEWUSER: whoever is root in one more user namespace meets code that only root met before.
+    const NEW_USER: u64 = libc::CLONE_NEWUSER as u64;
+    /// AF_NETLINK. Behind it come families for hardware, ciphers (AF_ALG) and hypervisors (AF_VSOCK).
+    const LAST_FAMILY: u64 = libc::AF_NETLINK as u64;
+    let refused = |names: &[&str], errno: i32, args: &[Condition]| Rule {
+        names: names.iter().map(|&name| name.to_owned()).collect(),
+        action: Action::Errno,
+        errno_ret: Some(errno.unsigned_abs()),
+        args: args.to_vec(),
+    };
+    let new_user = Condition { index: 0, value: NEW_USER, value_two: NEW_USER, op: Operator::MaskedEqual };
+    let rare = Condition { index: 0, value: LAST_FAMILY, value_two: 0, op: Operator::Greater };
+    Seccomp {
+        default_action: Action::Allow,
+        default_errno_ret: None,
+        architectures: Vec::new(),
+        flags: Vec::new(),
+        listener_path: None,
+        listener_metadata: None,
+        syscalls: vec![
+            // The keys of a user are shared by all containers in which somebody has his number.
+            refused(&["add_key", "keyctl", "request_key"], libc::EPERM, &[]),
+            // Much code for few programs, and often the way to root.
+            refused(&["bpf", "io_uring_setup", "perf_event_open", "userfaultfd"], libc::EPERM, &[]),
+            refused(&["clone", "unshare"], libc::EPERM, &[new_user]),
+            // Its flags are in memory, where no filter looks. Told that there is none, a program uses clone(2).
+            refused(&["clone3"], libc::ENOSYS, &[]),
+            refused(&["socket"], libc::EPERM, &[rare]),
+        ],
+    }
+}
+// ANCHOR_END: filter
 
 fn process() -> Process {
     let kept = || ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"].map(str::to_owned).to_vec();

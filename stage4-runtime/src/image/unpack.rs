@@ -19,7 +19,7 @@ use crate::config::edit::{self, Edits};
 use crate::config::linux::IdMapping;
 use crate::config::{Config, Fault, spec};
 use crate::rootless::is_root_of_the_machine;
-use crate::{Error, Result, cgroup};
+use crate::{Error, Result};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fstat, mkdirat};
@@ -27,7 +27,6 @@ use nix::unistd::{UnlinkatFlags, getegid, geteuid, unlinkat};
 use stage2_namespaces::idmap::IdMap;
 use stage2_namespaces::subid::{Side, granted};
 use stage2_namespaces::users::Users;
-use stage3_cgroups::layout::Kind;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -87,7 +86,7 @@ fn is_installed(program: &str) -> bool {
 /// What `spec` writes for whoever has these users.
 ///
 /// # Errors
-/// The machine's groups cannot be read.
+/// /proc cannot be read.
 pub fn base(users: Option<&Users>) -> Result<Config> {
     let mut config = match users {
         None if is_root_of_the_machine() => spec::default(),
@@ -104,10 +103,7 @@ pub fn base(users: Option<&Users>) -> Result<Config> {
         };
         (config.linux.uid_mappings, config.linux.gid_mappings) = (mapping(uids), mapping(gids));
     }
-    Ok(match cgroup::layout()?.kind() {
-        Kind::V2 => spec::with_own_groups(config),
-        _ => config,
-    })
+    spec::closed(config)
 }
 
 // ANCHOR: image-unpack

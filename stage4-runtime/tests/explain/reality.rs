@@ -184,7 +184,7 @@ fn can() -> bool {
 #[test]
 fn explain_tells_what_the_default_does() {
     if can() {
-        compare(&default(serde_json::to_value(spec::default()).unwrap()), None);
+        compare(&default(serde_json::to_value(spec::closed(spec::default()).unwrap()).unwrap()), None);
     }
 }
 
@@ -192,7 +192,7 @@ fn explain_tells_what_the_default_does() {
 fn explain_tells_what_an_ordinary_user_does() {
     if can() {
         const NOBODY: u32 = 65534;
-        let config = serde_json::to_value(spec::rootless(NOBODY, NOBODY)).unwrap();
+        let config = serde_json::to_value(spec::closed(spec::rootless(NOBODY, NOBODY)).unwrap()).unwrap();
         compare(&default(config), Some(NOBODY));
     }
 }

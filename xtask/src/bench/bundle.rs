@@ -35,6 +35,11 @@ pub(super) fn make(ground: &Ground, spec: &str) -> Result<(), Error> {
     plain["process"]["terminal"] = json!(false);
     plain["process"]["args"] = json!(["/bin/idle"]);
     plain["root"]["path"] = json!(ground.root());
+    // runc 1.1 knows no clocks of a container's own; what a filter costs is a case for itself.
+    if let Some(namespaces) = plain["linux"]["namespaces"].as_array_mut() {
+        namespaces.retain(|one| one["type"] != "time");
+    }
+    plain["linux"].as_object_mut().map(|linux| linux.remove("seccomp"));
     let write = |name: &str, config: &Value| -> Result<(), Error> {
         let directory = ground.bundle(name);
         fs::create_dir_all(&directory)?;

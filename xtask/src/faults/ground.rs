@@ -131,8 +131,7 @@ fn ask(config: &mut Value, root: &Path) {
     let linux = &mut config["linux"];
     linux["cgroupsPath"] = json!(format!("/{ID}"));
     linux["namespaces"].as_array_mut().into_iter().for_each(|all| {
-        all.retain(|one| one["type"] != "cgroup");
-        all.push(json!({ "type": "cgroup" }));
+        all.retain(|one| one["type"] != "time"); // which runc 1.1 does not know
     });
     linux["sysctl"] = json!({ "kernel.msgmax": "4096" });
     linux["devices"] = json!([

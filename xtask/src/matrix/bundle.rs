@@ -65,6 +65,9 @@ pub(super) fn edit(
     // Named, and at the top: in version 2 a group with processes, as the caller's, hands no limits down.
     config["linux"]["cgroupsPath"] = json!("/stage4-matrix");
     disk(config, root, device, layers);
+    let asked = |kind: &str| kind != "cgroup" && kind != "time" && kind != "user";
+    list(&mut config["linux"]["namespaces"]).retain(|one| one["type"].as_str().is_some_and(asked));
+    config["linux"].as_object_mut().map(|linux| linux.remove("seccomp"));
     if layers < 1 {
         all_capabilities(config);
     }
@@ -86,6 +89,12 @@ pub(super) fn edit(
         }
     }
     Ok(Ok(()))
+}
+
+/// For runtimes that know no newer version, nor clocks of a container's own.
+pub(super) fn of_old(config: &mut Value) {
+    config["ociVersion"] = json!("1.0.2");
+    list(&mut config["linux"]["namespaces"]).retain(|one| one["type"] != "time");
 }
 
 /// The filter of podman's containers, if it is on this machine.

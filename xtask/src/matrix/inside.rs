@@ -228,7 +228,7 @@ impl Host {
             return Ok(Err(why));
         }
         if column.runtime.is_some() {
-            config["ociVersion"] = json!("1.0.2"); // older ones know no newer one, and nothing newer is asked for
+            bundle::of_old(&mut config);
         }
         fs::write(&file, format!("{config:#}"))?;
         let program = column.runtime.clone().unwrap_or(own);
