@@ -8,6 +8,7 @@ use ground::{BINARY, Bench};
 use predicates::str::contains;
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 
 fn stage4(arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
