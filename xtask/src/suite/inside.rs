@@ -32,9 +32,9 @@ const WITHOUT_KERNEL: [(&str, &str); 8] = [
 ];
 
 /// What this machine's own run shows as well, and takes a minute and more where every instruction is emulated: system
-/// calls that are traced, attacks that race, mounts by the hundred, filters held against an interpreter, images of thousands of files; and clients
-/// and other runtimes, which no machine has.
-const HERE: [(&str, &str); 7] = [
+/// calls that are traced, attacks that race, mounts and containers by the hundred, filters held against an interpreter,
+/// images of thousands of files; and clients and other runtimes, which no machine has.
+const HERE: [(&str, &str); 8] = [
     ("stage4-runtime", "clients"),
     ("stage4-runtime", "cve"),
     ("stage4-runtime", "differential"),
@@ -42,6 +42,7 @@ const HERE: [(&str, &str); 7] = [
     ("stage4-runtime", "image"),
     ("stage4-runtime", "mounts"),
     ("stage4-runtime", "seccomp"),
+    ("stage4-runtime", "soak"),
 ];
 
 /// What does not look at control groups, or is shown under each layout by a shorter test (`resources` makes, fills, stops
