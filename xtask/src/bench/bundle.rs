@@ -26,19 +26,25 @@ const USUAL: [&str; 11] = [
     "CAP_SYS_CHROOT",
 ];
 
+/// For runtimes of Debian 12: they take no newer version, know no clocks of a container's own, and runc mounts not every
+/// hierarchy of version 1 in a view of its own.
+pub(crate) fn of_old(config: &mut Value) {
+    config["ociVersion"] = json!("1.0.2");
+    let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    if let Some(namespaces) = config["linux"]["namespaces"].as_array_mut() {
+        namespaces.retain(|one| one["type"] != "time" && (unified || one["type"] != "cgroup"));
+    }
+}
+
 /// Makes all bundles from the configuration that `spec` wrote.
 pub(super) fn make(ground: &Ground, spec: &str) -> Result<(), Error> {
     let understood = |error: serde_json::Error| Error::Failed(format!("config.json: {error}"));
     let mut plain: Value = serde_json::from_str(spec).map_err(understood)?;
-    // Of the oldest version: crun 1.8.1 takes no newer one, and nothing newer is asked for.
-    plain["ociVersion"] = json!("1.0.2");
+    of_old(&mut plain);
     plain["process"]["terminal"] = json!(false);
     plain["process"]["args"] = json!(["/bin/idle"]);
     plain["root"]["path"] = json!(ground.root());
-    // runc 1.1 knows no clocks of a container's own; what a filter costs is a case for itself.
-    if let Some(namespaces) = plain["linux"]["namespaces"].as_array_mut() {
-        namespaces.retain(|one| one["type"] != "time");
-    }
+    // What a filter costs is a case for itself.
     plain["linux"].as_object_mut().map(|linux| linux.remove("seccomp"));
     let write = |name: &str, config: &Value| -> Result<(), Error> {
         let directory = ground.bundle(name);

@@ -91,12 +91,6 @@ pub(super) fn edit(
     Ok(Ok(()))
 }
 
-/// For runtimes that know no newer version, nor clocks of a container's own.
-pub(super) fn of_old(config: &mut Value) {
-    config["ociVersion"] = json!("1.0.2");
-    list(&mut config["linux"]["namespaces"]).retain(|one| one["type"] != "time");
-}
-
 /// The filter of podman's containers, if it is on this machine.
 fn usual_filter() -> Result<Option<Value>, Error> {
     let Ok(text) = fs::read_to_string(usual::PROFILE) else { return Ok(None) };

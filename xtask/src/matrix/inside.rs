@@ -8,7 +8,7 @@ use super::{
     columns::{Chosen, Kind, words},
     observed::{Cell, Observed},
 };
-use crate::Error;
+use crate::{Error, bench::bundle as usual};
 use nix::pty::openpty;
 use serde_json::{Value, json};
 use std::{
@@ -228,7 +228,7 @@ impl Host {
             return Ok(Err(why));
         }
         if column.runtime.is_some() {
-            bundle::of_old(&mut config);
+            usual::of_old(&mut config);
         }
         fs::write(&file, format!("{config:#}"))?;
         let program = column.runtime.clone().unwrap_or(own);
