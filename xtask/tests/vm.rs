@@ -342,3 +342,46 @@ fn a_demo_in_a_machine_keeps_and_records_nothing() {
         demo(&words).assert().code(2).stdout("").stderr(told);
     }
 }
+
+/// The first stage, all layers, and what `spec` writes, on Debian's kernel under one layout.
+fn matrix_is_as_recorded(layout: &str) {
+    if !possible(&format!("matrix_{layout}")) {
+        return;
+    }
+    let columns = ["chroot", "full", "default", "rootless"].map(|name| ["--column", name]).concat();
+    let mut matrix = Command::new(XTASK);
+    matrix
+        .args(["matrix", "--vm", layout, "--format", "tsv"])
+        .args(&columns)
+        .timeout(Duration::from_secs(900));
+    let output = matrix.output().unwrap();
+    let rows = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>(); // below the kernel's name
+    let seen = rows(&String::from_utf8_lossy(&output.stdout));
+    let file = format!("{}/tests/matrix/{layout}.tsv", env!("CARGO_MANIFEST_DIR"));
+    let recorded = rows(&fs::read_to_string(&file).unwrap());
+    let other: Vec<_> = recorded.iter().zip(&seen).filter(|(recorded, seen)| recorded != seen).collect();
+    assert!(
+        other.is_empty() && seen.len() == recorded.len(),
+        "recorded and seen: {other:#?}\n{}\nto record it anew: cargo xtask matrix --vm {layout} --format tsv {} >{file}",
+        String::from_utf8_lossy(&output.stderr),
+        columns.join(" ")
+    );
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn matrix_under_version_1_is_as_recorded() {
+    matrix_is_as_recorded("v1");
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn matrix_under_both_versions_is_as_recorded() {
+    matrix_is_as_recorded("hybrid");
+}
+
+#[test]
+#[ignore = "boots a virtual machine: cargo test -p xtask --test vm -- --ignored"]
+fn matrix_under_version_2_is_as_recorded() {
+    matrix_is_as_recorded("v2");
+}
