@@ -16,6 +16,8 @@ mod examples;
 mod limits;
 #[path = "config/linux.rs"]
 mod linux;
+#[path = "config/merge.rs"]
+mod merge;
 #[path = "config/places.rs"]
 mod places;
 #[path = "config/rules.rs"]

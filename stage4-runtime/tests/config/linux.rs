@@ -3,7 +3,8 @@
 //! No kernel calls; config-linux.md. Book: "config.json, field by field" (`config`).
 //! Invariant: each row breaks one rule, and its fault has one path.
 
-use super::rules::{each_is_refused, each_is_taken, limits, linux, merge};
+use super::merge::merge;
+use super::rules::{each_is_refused, each_is_taken, limits, linux};
 use serde_json::{Value, json};
 
 #[test]

@@ -4,7 +4,8 @@
 //! Invariant: each row breaks one rule, and its fault has one path.
 
 use super::findings;
-use super::rules::{each_is_refused, each_is_taken, linux, merge, patched, with_namespace};
+use super::merge::merge;
+use super::rules::{each_is_refused, each_is_taken, linux, patched, with_namespace};
 use serde_json::{Value, json};
 
 fn mount(entry: Value) -> Value {

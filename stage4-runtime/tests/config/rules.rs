@@ -3,29 +3,12 @@
 //! No kernel calls; config.md. Book: "config.json, field by field" (`config`).
 //! Invariant: each row breaks one rule, and its fault has one path.
 
+use super::merge::merge;
 use super::{default, findings};
 use serde_json::{Value, json};
 
 /// What is changed in the default; where the fault is; words of it.
 pub(super) type Row = (Value, &'static str, &'static str);
-
-/// RFC 7396, JSON Merge Patch.
-pub(super) fn merge(into: &mut Value, patch: Value) {
-    match patch {
-        Value::Object(patch) => {
-            if !into.is_object() {
-                *into = json!({});
-            }
-            for (name, value) in patch {
-                match value {
-                    Value::Null => drop(into.as_object_mut().unwrap().remove(&name)),
-                    value => merge(&mut into[name.as_str()], value),
-                }
-            }
-        }
-        value => *into = value,
-    }
-}
 
 pub(super) fn patched(patch: Value) -> Value {
     let mut value = default();

@@ -91,10 +91,14 @@ impl Bench {
         self.directory.path().join(name)
     }
 
+    /// That of its directory, which nobody else has.
+    pub fn name(&self) -> &str {
+        self.directory.path().file_name().unwrap().to_str().unwrap()
+    }
+
     /// Another name for each container, that nobody else has.
     pub fn id(&self) -> String {
-        let name = self.directory.path().file_name().unwrap().to_str().unwrap();
-        format!("{name}-{}", self.used.fetch_add(1, Ordering::Relaxed))
+        format!("{}-{}", self.name(), self.used.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The default configuration without a terminal, for `sh -c SCRIPT`, and edited.
@@ -186,7 +190,7 @@ impl Bench {
     pub fn nothing_is_left(&self) {
         let state = fs::read_dir(self.path("state")).map(|all| all.count()).unwrap_or(0);
         assert_eq!(state, 0, "directories of state are left");
-        let name = self.directory.path().file_name().unwrap().to_str().unwrap();
+        let name = self.name();
         assert_eq!(groups(Path::new("/sys/fs/cgroup"), name, 6), Vec::<PathBuf>::new(), "groups are left");
         until("its processes have gone", || processes(name).is_empty());
         assert_eq!(mounts(), self.mounts, "mounts are left");

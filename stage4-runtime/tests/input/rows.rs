@@ -1,0 +1,92 @@
+//! A table: what is changed in a configuration that is good, and what the command says to it.
+//!
+//! No kernel calls of its own. Book: "How it is tested".
+//! Invariant: each row is tried with `create` and with `run`, and the host is compared after each.
+
+use crate::ground::Bench;
+use crate::host::{Host, alone};
+use crate::merge::merge;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::fs;
+
+/// A bench whose configuration is good.
+pub struct Table {
+    pub bench: Bench,
+    good: Value,
+}
+
+/// What is changed ([`merge`]; `NAME` stands for the bench's); the path of the fault; its value and rule; who says so.
+pub type Row = (Value, &'static str, &'static str, &'static str);
+
+impl Table {
+    /// For rules, which are the same for everybody.
+    pub fn for_anybody() -> Option<Table> {
+        Bench::for_anybody().map(Table::on)
+    }
+
+    pub fn new() -> Option<Table> {
+        Bench::new().map(Table::on)
+    }
+
+    /// The program, and every hook that would run before it, leave a file.
+    fn on(bench: Bench) -> Table {
+        alone();
+        bench.config("echo ran > /shared/ran; exit 7", |config| {
+            let shared = json!({"destination": "/shared", "type": "bind", "source": bench.path("shared"), "options": ["bind"]});
+            config["mounts"].as_array_mut().unwrap().push(shared);
+            let script = format!("echo ran > {}", bench.path("shared/hook").display());
+            let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
+            config["hooks"] = json!({"prestart": hook, "createRuntime": hook, "createContainer": hook});
+        });
+        Table { good: bench.read("config.json"), bench }
+    }
+
+    /// The text of the good configuration, changed.
+    pub fn text(&self, patch: &Value) -> String {
+        let mut config = self.good.clone();
+        merge(&mut config, patch.clone());
+        config.to_string().replace("NAME", self.bench.name())
+    }
+
+    pub fn write(&self, patch: &Value) {
+        fs::write(self.bench.path("config.json"), self.text(patch)).unwrap();
+    }
+
+    /// What is there behind the good configuration's.
+    pub fn and(&self, list: &str, entry: Value) -> Value {
+        let list = self.good.pointer(list).unwrap_or(&Value::Null).as_array().cloned().unwrap_or_default();
+        list.into_iter().chain([entry]).collect()
+    }
+
+    /// Both verbs end with `status`, and the host is as before; `told` looks at what they say behind their names.
+    pub fn refuses(&self, row: &str, status: i32, told: impl Fn(&str)) {
+        let before = Host::look(&self.bench);
+        for verb in ["create", "run"] {
+            let (got, output, errors) = self.bench.call(&[verb, &self.bench.id()]);
+            assert_eq!((got, output.as_str()), (status, ""), "{row}: {verb}: {errors}");
+            let begin = format!("stage4-runtime: {verb}: ");
+            told(errors.strip_prefix(&begin).unwrap_or_else(|| panic!("{row}: {errors}")));
+            before.is_as_before(&self.bench, &format!("{row}: {verb}"));
+        }
+    }
+
+    /// One error, which names path, value, rule and source, and nothing was begun: not even the directory of state.
+    pub fn refuses_each(&self, rows: Vec<Row>) {
+        let wrong = RefCell::new(Vec::new());
+        for (patch, path, words, source) in rows {
+            self.write(&patch);
+            let row = patch.to_string().chars().take(200).collect::<String>();
+            self.refuses(&row, 1, |told| {
+                let fault = told.lines().next().and_then(|line| line.strip_prefix("config.json: "));
+                let what = fault.and_then(|fault| fault.strip_prefix(&format!("{path}: ")));
+                let what = what.and_then(|what| what.strip_suffix(&format!(" [{source}]")));
+                if !what.is_some_and(|what| what.contains(words)) {
+                    wrong.borrow_mut().push(format!("{row}: wanted is {path}: {words} [{source}]: {told}"));
+                }
+            });
+        }
+        assert!(wrong.borrow().is_empty(), "{}", wrong.borrow().join("\n"));
+        assert!(!self.bench.path("state").exists(), "a directory of state was made");
+    }
+}
