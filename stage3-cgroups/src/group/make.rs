@@ -10,6 +10,7 @@ use crate::directory::Directory;
 use crate::layout::{Base, Hierarchy, Version};
 use crate::name::GroupName;
 use crate::{Error, Result};
+use nix::errno::Errno;
 use std::collections::BTreeSet;
 
 /// Handed down where it can be, asked for or not: without these a group cannot say what it uses.
@@ -51,7 +52,30 @@ impl Made {
     }
 
     /// Makes the group `name` in `hierarchy`; groups on the way are made as well.
+    ///
+    /// Somebody else who made one of those, and failed, takes it away again: then it begins anew.
     pub fn group_in(
+        &mut self,
+        hierarchy: &Hierarchy,
+        base: Base,
+        name: &GroupName,
+        wanted: &[Controller],
+        existing: Existing,
+    ) -> Result<Directory> {
+        const OFTEN: usize = 5;
+        let mut made = self.group_in_once(hierarchy, base, name, wanted, existing);
+        for _ in 0..OFTEN {
+            match &made {
+                Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ENODEV)) => {
+                    made = self.group_in_once(hierarchy, base, name, wanted, existing);
+                }
+                _ => break,
+            }
+        }
+        made
+    }
+
+    fn group_in_once(
         &mut self,
         hierarchy: &Hierarchy,
         base: Base,
