@@ -28,10 +28,9 @@
 //! ```
 
 use crate::conversation::{Doorbell, Line, Word, failed};
-use crate::log::{Level, Log};
 use crate::plan::Plan;
 use crate::plan::agent::AgentPlan;
-use crate::plan::hooks::HooksPlan;
+use crate::plan::hooks::{HookPlan, HooksPlan};
 use crate::rdt::{self, Membership};
 use crate::seccomp::agent::Introduction;
 use crate::state::{Life, Lock, Place, Record, Status, Traces};
@@ -74,6 +73,8 @@ pub struct Order<'a> {
     pub preserved: u16,
     /// Where it is noted what was done, and when (`--trace`).
     pub trace: &'a Trace,
+    /// Have hooks been told of it? Then those of poststop are, too, however its creation ends.
+    pub told: bool,
 }
 
 /// When the process is executed.
@@ -101,14 +102,14 @@ pub struct Born {
 ///
 /// # Errors
 /// What could not be made or set. What was made until then is still there, and written down.
-pub fn create(mut order: Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, Failure> {
-    let group = make_group(&order).map_err(failed)?;
+pub fn create(order: &mut Order<'_>, lock: &Cell<Option<Lock>>) -> Result<Born, Failure> {
+    let group = make_group(order).map_err(failed)?;
     let trace = order.trace;
-    let outside = trace.time(Deed::Open, || Outside::open(&order, group.as_ref())).map_err(failed)?;
-    let (line, child) = trace.time(Deed::Bear, || bear(&order, outside, group.as_ref(), lock))?;
+    let outside = trace.time(Deed::Open, || Outside::open(order, group.as_ref())).map_err(failed)?;
+    let (line, child) = trace.time(Deed::Bear, || bear(order, outside, group.as_ref(), lock))?;
 
-    match raise(&mut order, group.as_ref(), &child, &line) {
-        Ok(()) => Ok(Born { child, line, record: order.record }),
+    match raise(order, group.as_ref(), &child, &line) {
+        Ok(()) => Ok(Born { child, line, record: order.record.clone() }),
         Err(failure) => {
             // Silence, for init: it ends, and is waited for. Where it waits for an answer of the agent, who may never
             // have heard of it, it would not hear the silence.
@@ -162,6 +163,7 @@ fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Lin
     let agent = Introduction::of_init(plan.agent.as_ref(), &order.record, Status::Creating);
     let state = order.record.state(Status::Creating);
     let run = |hooks: &[_]| hooks::run_all(hooks, &state);
+    order.told = true;
     trace.time_all(Deed::Prestart, &plan.hooks.prestart, run).map_err(failed)?;
     trace.time_all(Deed::CreateRuntime, &plan.hooks.create_runtime, run).map_err(failed)?;
     line.say(&Word::Go(state)).map_err(failed)?;
@@ -180,12 +182,11 @@ fn raise(order: &mut Order<'_>, group: Option<&Group>, child: &Child, line: &Lin
 /// Of `start`: rings where init waits, and hears how it went.
 ///
 /// # Errors
-/// It does not wait; it could not be executed.
+/// It does not wait; it could not be executed; a hook of poststart failed, and it was ended.
 pub fn start(
     place: &Place,
     record: &Record,
     (plan, agent): (&HooksPlan, Option<&AgentPlan>),
-    log: &Log,
 ) -> Result<(), Failure> {
     let status = place.status(record, || Ok(false)).map_err(failed)?;
     let line = match status {
@@ -202,34 +203,28 @@ pub fn start(
         record.init.map_or(Ok(()), death::end).map_err(failed)?;
     }
     started?;
-    tell_of_start(record, plan, log);
-    Ok(())
+    tell_of_start(record, &plan.poststart).or_else(|failure| {
+        record.init.map_or(Ok(()), death::end).map_err(failed)?;
+        Err(failure)
+    })
 }
 // ANCHOR_END: life-cycle
 
 /// Of `run`: the same for a container that begins at once.
 ///
 /// # Errors
-/// It could not be executed.
-pub fn release(born: &Born, plan: &Plan, log: &Log, trace: &Trace) -> Result<(), Failure> {
+/// It could not be executed; a hook of poststart failed, and the caller has to end it.
+pub fn release(born: &Born, plan: &Plan, trace: &Trace) -> Result<(), Failure> {
     born.line.say(&Word::Go(born.record.state(Status::Created))).map_err(failed)?;
     let agent = Introduction::of_init(plan.agent.as_ref(), &born.record, Status::Created);
     born.line.wait_for_silence(agent.as_ref())?;
     trace.ended(Deed::Execute);
-    trace.time_all(Deed::Poststart, &plan.hooks.poststart, |_| {
-        tell_of_start(&born.record, &plan.hooks, log);
-        Ok(())
-    })
+    trace.time_all(Deed::Poststart, &plan.hooks.poststart, |hooks| tell_of_start(&born.record, hooks))
 }
 
-/// It runs, whatever they say (runtime.md, Lifecycle).
-fn tell_of_start(record: &Record, plan: &HooksPlan, log: &Log) {
-    let state = record.state(Status::Running);
-    for hook in &plan.poststart {
-        if let Err(error) = hooks::run(hook, &state) {
-            log.say(Level::Warning, &error.to_string());
-        }
-    }
+/// One that fails ends the container (runtime.md, Lifecycle, step 9; until version 1.3.0 it only warned).
+fn tell_of_start(record: &Record, poststart: &[HookPlan]) -> Result<(), Failure> {
+    hooks::run_all(poststart, &record.state(Status::Running)).map_err(failed)
 }
 
 /// In the words that callers of runc know.

@@ -103,9 +103,17 @@ pub fn read_regular(file: OwnedFd, path: &Path) -> Result<Vec<u8>> {
     if SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
         return Err(Error::refused(format!("{path:?} is no regular file")));
     }
-    let mut text = Vec::with_capacity(usize::try_from(status.st_size).unwrap_or(0).min(1 << 20) + 1);
+    read_bounded(File::from(file), path)
+}
+
+/// Reads what may come from a pipe, too: at most [`LONGEST`] bytes.
+///
+/// # Errors
+/// More, or what the kernel says.
+pub fn read_bounded(file: impl Read, path: &Path) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
     // One byte more than allowed tells a file that grows from one that just fits.
-    let mut file = File::from(file).take(LONGEST + 1);
+    let mut file = file.take(LONGEST + 1);
     file.read_to_end(&mut text).map_err(|error| Error::io(format!("read({path:?})"), &error))?;
     if text.len() as u64 > LONGEST {
         return Err(Error::refused(format!("{path:?} is longer than {} MiB", LONGEST >> 20))

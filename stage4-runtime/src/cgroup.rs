@@ -10,7 +10,7 @@ use crate::plan::cgroup::{self, Cgroup};
 use crate::{Error, Result};
 use stage3_cgroups::group::Existing;
 use stage3_cgroups::{Base, Controller, Group, Layout, Version, devices};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The plan as it is meant on this machine: a group that is to be below ours is beside it where ours, as that of a
@@ -27,6 +27,15 @@ pub fn paths(layout: &Layout, plan: &Cgroup) -> Vec<PathBuf> {
     Group::paths(layout, plan.base, &plan.name)
 }
 
+/// The groups on the way to `paths` that are not there yet, the innermost first: made with the container, they go with
+/// it if it does not come to be.
+pub fn missing_above(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let missing = |path: &'_ PathBuf| -> Vec<PathBuf> {
+        path.ancestors().skip(1).take_while(|way| !way.exists()).map(Path::to_owned).collect()
+    };
+    paths.iter().flat_map(missing).collect()
+}
+
 /// Is nobody in the group that is to be made? It is asked before the group is written down as one to be removed: of
 /// others it is not ours.
 ///
@@ -34,8 +43,30 @@ pub fn paths(layout: &Layout, plan: &Cgroup) -> Vec<PathBuf> {
 /// Somebody is.
 pub fn require_free(layout: &Layout, paths: &[PathBuf]) -> Result<()> {
     match paths.iter().any(|path| path.exists()) {
-        true => open(layout, paths)?.map_or(Ok(()), |group| group.require_free()),
+        true => open(layout, paths)?
+            .map_or(Ok(()), |group| group.require_free().and_then(|()| require_fit(&group))),
         false => Ok(()),
+    }
+}
+
+/// Whoever is born in a frozen group never gets as far as to say a word, and his parent waits for one. In a threaded one
+/// whole processes can neither be counted nor killed. A new group is what the one above it makes of it.
+fn require_fit(group: &Group) -> Result<()> {
+    let own = |file| group.unified().map_or(Ok(None), |place| place.directory.read_if_there(file));
+    let refused = |what: &str| Error::refused(format!("the control group {} is {what}", group.name()));
+    if is_frozen(group)?
+        || own("cgroup.events")?.is_some_and(|events| events.lines().any(|l| l == "frozen 1"))
+    {
+        return Err(refused("frozen: nothing would run in it").with_hint(
+            "thaw it, or the group above it that is frozen (`stage3-cgroups thaw`), or name another cgroupsPath",
+        ));
+    }
+    match own("cgroup.type")?.as_deref().map(str::trim) {
+        Some(kind @ ("threaded" | "domain invalid")) => Err(refused(&format!(
+            "\"{kind}\": it holds threads, and no processes of its own"
+        ))
+        .with_hint("name another cgroupsPath: what is threaded does not become a domain again (cgroups(7))")),
+        _ => Ok(()),
     }
 }
 
@@ -51,7 +82,10 @@ pub fn make(layout: &Layout, plan: &Cgroup, rootless: bool) -> Result<Option<Gro
     }
     match Group::make(layout, plan.base, &plan.name, &needed, Existing::Adopt) {
         Ok(group) if !rootless && !group.left_out().is_empty() => Err(left_out(&group)),
-        Ok(group) => Ok(Some(group)),
+        Ok(group) => match require_fit(&group) {
+            Ok(()) => Ok(Some(group)),
+            Err(error) => Err(undo(&group, error)),
+        },
         Err(_) if rootless && needed.is_empty() && !names_files(plan) => Ok(None),
         Err(error) => Err(error),
     }
@@ -61,9 +95,19 @@ pub fn make(layout: &Layout, plan: &Cgroup, rootless: bool) -> Result<Option<Gro
 /// or held to its devices.
 fn left_out(group: &Group) -> Error {
     let told: Vec<_> = group.left_out().iter().map(|(_, error)| error.to_string()).collect();
-    let undone = group.delete(Duration::ZERO).err().map(|error| error.to_string());
-    let told: Vec<_> = told.into_iter().chain(undone).collect();
-    Error::refused(told.join("; ")).with_hint("`--rootless true` does without the groups that cannot be had")
+    let error = Error::refused(told.join("; "))
+        .with_hint("`--rootless true` does without the groups that cannot be had");
+    undo(group, error)
+}
+
+/// The error, and what came of taking the group away again.
+fn undo(group: &Group, error: Error) -> Error {
+    let Err(other) = group.delete(Duration::ZERO) else { return error };
+    let both = Error::refused(format!("{error}; {other}"));
+    match error.hint() {
+        Some(hint) => both.with_hint(hint.to_owned()),
+        None => both,
+    }
 }
 
 /// Files of version 2 are asked for by name.

@@ -139,7 +139,11 @@ fn require_stopped(place: &Place, record: Option<&Record>, id: &ContainerId) -> 
         return Err(Error::refused(format!("container {id} is not whole"))
             .with_hint("it is being made, or its maker was killed: `delete --force` removes it"));
     };
-    match place.status(record, || Ok(false))? {
+    let is_frozen = || {
+        let group = cgroup::freezer(&place.traces()?.groups)?;
+        group.as_ref().map_or(Ok(false), cgroup::is_frozen)
+    };
+    match place.status(record, is_frozen)? {
         Status::Stopped => Ok(()),
         status => Err(Error::refused(format!("cannot delete container {id} that is not stopped: {status}"))
             .with_hint("`stage4-runtime kill ID KILL` ends it, `delete --force` does both")),
@@ -162,17 +166,21 @@ pub fn end(init: Life) -> Result<()> {
     Ok(())
 }
 
-/// The container is gone, whatever they say (runtime.md, Lifecycle).
+/// The hooks of poststop: the container is gone, whatever they say (runtime.md, Lifecycle).
+pub fn tell_of_end(plan: &HooksPlan, record: &Record, log: &Log) {
+    let state = record.state(Status::Stopped);
+    for hook in &plan.poststop {
+        if let Err(error) = hooks::run(hook, &state) {
+            log.say(Level::Warning, &error.to_string());
+        }
+    }
+}
+
 fn run_poststop(place: &Place, record: &Record, log: &Log) {
     let run = || {
         let config: Config = crate::config::parse("config.json", &place.config()?)?;
         let plan = HooksPlan::of(&config.hooks).map_err(|fault| Error::refused(fault.to_string()))?;
-        let state = record.state(Status::Stopped);
-        plan.poststop.iter().for_each(|hook| {
-            if let Err(error) = hooks::run(hook, &state) {
-                log.say(Level::Warning, &error.to_string());
-            }
-        });
+        tell_of_end(&plan, record, log);
         Ok::<(), Error>(())
     };
     if let Err(error) = run() {

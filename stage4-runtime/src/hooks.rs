@@ -23,8 +23,8 @@ use talk::{End, Talk};
 /// Runs each of `hooks` with `state`, up to the first that fails.
 ///
 /// # Errors
-/// That one's, which names it. What follows from it is the caller's to say: for all moments but poststart and
-/// poststop the container is ended, for those it is a warning (runtime.md, Lifecycle).
+/// That one's, which names it. What follows from it is the caller's to say: for all moments but poststop
+/// the container is ended, for that one it is a warning (runtime.md, Lifecycle).
 pub fn run_all(hooks: &[HookPlan], state: &[u8]) -> Result<()> {
     hooks.iter().try_for_each(|hook| run(hook, state))
 }

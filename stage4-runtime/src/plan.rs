@@ -96,6 +96,7 @@ impl Plan {
         let namespaces = namespaces::Namespaces::of(config)?;
         let mounts = mounts::of(config, &root, bundle)?;
         let (filter, agent) = filter(linux.seccomp.as_ref(), facts.native)?;
+        warnings.extend(filter.iter().filter_map(unknown_calls));
         let (top, bound) = (At::Top, facts.within || namespaces.has_users());
         let rules =
             linux.resources.as_ref().map(|resources| resources.devices.as_slice()).unwrap_or_default();
@@ -135,6 +136,13 @@ pub fn filter(
     let program = seccomp::compile(profile, native)?;
     let agent = agent::AgentPlan::of(profile, &program, native)?;
     Ok((Some(program), agent))
+}
+
+/// Names that no machine has are no error: profiles are written for kernels to come, too.
+fn unknown_calls(program: &Program) -> Option<Fault> {
+    let names = program.unknown.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>();
+    let what = format!("no system call is known by the name {}; its rule is ignored", names.join(", "));
+    (!names.is_empty()).then(|| Fault::new("linux.seccomp.syscalls", what, "config-linux.md, Seccomp"))
 }
 
 fn in_config(fault: Fault) -> Error {

@@ -52,30 +52,34 @@ impl Home {
         }
     }
 
-    /// Opens it; makes it when it is not there.
-    pub fn open(path: &Path) -> Result<Self> {
-        let opened = open(path, DIRECTORY, Mode::empty());
-        let fd = match opened {
-            Err(Errno::ENOENT) => {
-                // The sticky bit says to those who clean up runtime directories: leave it (XDG Base Directory).
-                std::fs::create_dir_all(path).map_err(|e| Error::io(format!("mkdir({path:?})"), &e))?;
-                let mode = Mode::S_ISVTX | Mode::S_IRWXU;
-                fchmodat(AT_FDCWD, path, mode, FchmodatFlags::FollowSymlink)
-                    .map_err(|errno| Error::call(format!("chmod({path:?}, 01700)"), errno))?;
-                open(path, DIRECTORY, Mode::empty())
-            }
-            other => other,
-        };
-        let fd = fd.map_err(|errno| {
-            let error = Error::call(format!("open({path:?}, O_DIRECTORY|O_NOFOLLOW)"), errno);
-            match errno {
-                Errno::EACCES => {
-                    error.with_hint("an ordinary user sets XDG_RUNTIME_DIR, or gives --root DIR")
+    /// Opens it. None: it is not there, and no container is.
+    pub fn open(path: &Path) -> Result<Option<Self>> {
+        let fd = match open(path, DIRECTORY, Mode::empty()) {
+            Err(Errno::ENOENT) => return Ok(None),
+            opened => opened.map_err(|errno| {
+                let error = Error::call(format!("open({path:?}, O_DIRECTORY|O_NOFOLLOW)"), errno);
+                match errno {
+                    Errno::EACCES => {
+                        error.with_hint("an ordinary user sets XDG_RUNTIME_DIR, or gives --root DIR")
+                    }
+                    _ => error,
                 }
-                _ => error,
-            }
-        })?;
-        Ok(Home { path: path.to_owned(), fd })
+            })?,
+        };
+        Ok(Some(Home { path: path.to_owned(), fd }))
+    }
+
+    /// Opens it; makes it when it is not there.
+    pub fn make(path: &Path) -> Result<Self> {
+        if let Some(home) = Self::open(path)? {
+            return Ok(home);
+        }
+        // The sticky bit says to those who clean up runtime directories: leave it (XDG Base Directory).
+        std::fs::create_dir_all(path).map_err(|e| Error::io(format!("mkdir({path:?})"), &e))?;
+        let mode = Mode::S_ISVTX | Mode::S_IRWXU;
+        fchmodat(AT_FDCWD, path, mode, FchmodatFlags::FollowSymlink)
+            .map_err(|errno| Error::call(format!("chmod({path:?}, 01700)"), errno))?;
+        Self::open(path)?.ok_or_else(|| Error::call(format!("open({path:?}, O_DIRECTORY)"), Errno::ENOENT))
     }
 
     /// Makes the directory of a new container, and holds it: nobody else touches it until the lock is dropped.
@@ -121,9 +125,13 @@ impl Home {
     }
 
     fn unknown(&self, id: &ContainerId) -> Error {
-        let home = self.path.display();
+        Self::unknown_in(&self.path, id)
+    }
+
+    /// There is no such container in the directory `path`.
+    pub fn unknown_in(path: &Path, id: &ContainerId) -> Error {
         Error::refused(format!("container {id} does not exist"))
-            .with_hint(format!("`stage4-runtime list` shows those that are known in {home}"))
+            .with_hint(format!("`stage4-runtime list` shows those that are known in {}", path.display()))
     }
 
     /// The directory of a container that there is.

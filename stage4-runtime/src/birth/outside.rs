@@ -66,7 +66,8 @@ pub fn namespaces(order: &Order<'_>) -> Result<Vec<Namespace>> {
                 joined.path,
                 namespace.kind(),
                 joined.kind
-            ))),
+            ))
+            .with_hint("`ls -l /proc/PID/ns` shows a process's namespaces by their kinds")),
         }
     };
     order.plan.namespaces.joined.iter().map(open).collect()

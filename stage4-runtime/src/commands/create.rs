@@ -23,7 +23,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::{geteuid, linkat};
 use stage1_chroot::descriptors::check_preserved;
-use stage3_cgroups::Layout;
+use stage3_cgroups::{Group, Layout};
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::Write;
@@ -121,9 +121,10 @@ pub(super) fn make(
     let Prepared { text, plan, record, layout, groups, console, terminal, listeners } = prepared;
 
     // Here the side effects begin.
-    let home = desk.home().map_err(failed)?;
+    let home = desk.make_home().map_err(failed)?;
     let (place, lock) = home.claim(&args.id).map_err(failed)?;
-    let order = Order {
+    let ways = cgroup::missing_above(&groups);
+    let mut order = Order {
         plan: &plan,
         place: &place,
         rootless: desk.rootless.applies(),
@@ -135,10 +136,11 @@ pub(super) fn make(
         listeners,
         preserved: args.preserve_fds,
         trace,
+        told: false,
     };
     let lock = Cell::new(Some(lock));
     let kept = place.keep_config(&text).map_err(failed);
-    let born = kept.and_then(|()| birth::create(order, &lock)).and_then(|born| {
+    let born = kept.and_then(|()| birth::create(&mut order, &lock)).and_then(|born| {
         write_pid(args.pid_file.as_deref(), born.child.pid.as_raw()).map_err(failed).map(|()| born)
     });
     match born {
@@ -147,8 +149,13 @@ pub(super) fn make(
             Ok(Made { born, home, plan, terminal })
         }
         Err(failure) => {
-            let undone = death::erase(&place).and_then(|()| home.forget(&args.id, &place));
-            if let Err(error) = undone {
+            let undone = death::erase(&place);
+            // What is left of them is somebody else's by now.
+            Group::remove_empty(&ways);
+            if order.told {
+                death::tell_of_end(&plan.hooks, &order.record, &desk.log);
+            }
+            if let Err(error) = undone.and_then(|()| home.forget(&args.id, &place)) {
                 desk.log.say(Level::Warning, &format!("{error}; `delete --force` removes the rest"));
             }
             Err(failure)
@@ -227,7 +234,8 @@ pub(super) fn terminal_goes_to(
 // ANCHOR: clients-podman
 /// Whole or not there: engines read it as soon as they see it.
 pub(super) fn write_pid(path: Option<&Path>, pid: i32) -> Result<()> {
-    path.map_or(Ok(()), |path| write_whole(path, &pid.to_string()))
+    let hint = "--pid-file: the directory must be there, and writable for whoever calls";
+    path.map_or(Ok(()), |path| write_whole(path, &pid.to_string()).map_err(|error| error.with_hint(hint)))
 }
 
 /// A file without a name, which gets one when it is whole: whoever is killed before that leaves nothing. False: there

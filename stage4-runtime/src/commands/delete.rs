@@ -20,5 +20,8 @@ pub struct DeleteArgs {
 }
 
 pub(super) fn delete(desk: &Desk, args: &DeleteArgs) -> Result<u8> {
-    death::delete(&desk.home()?, &args.id, args.force, &desk.log).map(|()| 0)
+    if args.force && desk.home()?.is_none() {
+        return Ok(0);
+    }
+    death::delete(&desk.home_of(&args.id)?, &args.id, args.force, &desk.log).map(|()| 0)
 }

@@ -6,6 +6,7 @@
 use super::create::{Terminal, terminal_goes_to, write_pid};
 use super::run::{relay_to, until_ended};
 use super::{Desk, failed};
+use crate::bundle::read_bounded;
 use crate::config::check;
 use crate::config::fault::At;
 use crate::config::process::Capabilities;
@@ -168,7 +169,8 @@ fn inside(args: &ExecArgs, place: &Place, record: &Record) -> Result<Inside> {
 fn plan(desk: &Desk, args: &ExecArgs, config: &Config, users: bool) -> Result<ProcessPlan> {
     let (process, file) = match &args.process {
         Some(path) => {
-            let text = std::fs::read(path).map_err(|e| Error::io(format!("open({path:?})"), &e))?;
+            let file = std::fs::File::open(path).map_err(|e| Error::io(format!("open({path:?})"), &e))?;
+            let text = read_bounded(file, path)?;
             let name = path.display().to_string();
             (parse::<Process>(&name, &text)?, name)
         }

@@ -34,11 +34,11 @@ pub(super) enum Form {
 
 pub(super) fn list(desk: &Desk, args: &ListArgs) -> Result<u8> {
     let home = desk.home()?;
-    let ids = home.ids()?;
+    let ids = home.as_ref().map_or(Ok(Vec::new()), Home::ids)?;
     if args.quiet {
         return print(&ids.iter().map(|id| format!("{id}\n")).collect::<String>()).map(|()| 0);
     }
-    let rows: Vec<Value> = ids.iter().filter_map(|id| row(desk, &home, id)).collect();
+    let rows: Vec<Value> = ids.iter().filter_map(|id| row(desk, home.as_ref()?, id)).collect();
     match args.format {
         Form::Json => print(&format!("{}\n", Value::Array(rows))),
         Form::Table => print(&table(&rows)),

@@ -230,16 +230,29 @@ impl Global {
 }
 
 impl Desk {
-    fn home(&self) -> Result<Home> {
-        match &self.home {
-            Some(path) => Home::open(path),
-            None => Home::open(&Home::default_path()?),
-        }
+    fn home_path(&self) -> Result<PathBuf> {
+        self.home.clone().map_or_else(Home::default_path, Ok)
+    }
+
+    /// The directory of all containers, made where it is not there.
+    fn make_home(&self) -> Result<Home> {
+        Home::make(&self.home_path()?)
+    }
+
+    /// The same, where there is one: whoever only asks makes none.
+    fn home(&self) -> Result<Option<Home>> {
+        Home::open(&self.home_path()?)
+    }
+
+    /// The same, of a container that should be there.
+    fn home_of(&self, id: &ContainerId) -> Result<Home> {
+        let path = self.home_path()?;
+        Home::open(&path)?.ok_or_else(|| Home::unknown_in(&path, id))
     }
 
     /// The directory of a container that there is, with its record.
     fn container(&self, id: &ContainerId) -> Result<(Place, Record)> {
-        let place = self.home()?.find(id)?;
+        let place = self.home_of(id)?.find(id)?;
         let record = self.record(&place, id)?;
         Ok((place, record))
     }

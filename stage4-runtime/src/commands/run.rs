@@ -79,7 +79,7 @@ pub(super) fn run(desk: &Desk, args: &RunArgs) -> Result<u8, Failure> {
     // From here on what is sent to us is meant for it.
     let started = Signals::hold()
         .map_err(failed)
-        .and_then(|signals| birth::release(&made.born, &made.plan, &desk.log, &trace).map(|()| signals));
+        .and_then(|signals| birth::release(&made.born, &made.plan, &trace).map(|()| signals));
     write_trace(desk, args, &trace);
     let done = started
         .and_then(|signals| if args.detach { Ok(()) } else { attend(&made, &signals).map_err(failed) });

@@ -21,12 +21,12 @@ pub struct StartArgs {
 
 pub(super) fn start(desk: &Desk, args: &StartArgs) -> Result<u8, Failure> {
     // One at a time: the second one hears that it has been started, and not silence.
-    let (place, _lock) = desk.home().and_then(|home| home.hold(&args.id)).map_err(failed)?;
+    let (place, _lock) = desk.home_of(&args.id).and_then(|home| home.hold(&args.id)).map_err(failed)?;
     let record = desk.record(&place, &args.id).map_err(failed)?;
     let config = desk.config(&place).map_err(failed)?;
     let hooks = HooksPlan::of(&config.hooks)
         .map_err(|fault| failed(Error::refused(format!("config.json: {fault}"))))?;
     let native = Arch::native().map_err(failed)?;
     let (_, agent) = filter(config.linux.seccomp.as_ref(), native).map_err(failed)?;
-    birth::start(&place, &record, (&hooks, agent.as_ref()), &desk.log).map(|()| 0)
+    birth::start(&place, &record, (&hooks, agent.as_ref())).map(|()| 0)
 }

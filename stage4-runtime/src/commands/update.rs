@@ -4,6 +4,7 @@
 //! Invariant: what is not named is not touched.
 
 use super::Desk;
+use crate::bundle::read_bounded;
 use crate::config::block_io::BlockIo;
 use crate::config::resources::{Cpu, Memory, Pids, Resources};
 use crate::config::{check, parse};
@@ -13,7 +14,6 @@ use crate::plan::cgroup::devices;
 use crate::state::Status;
 use crate::{Error, Result, cgroup};
 use stage3_cgroups::limits::Bytes;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -107,12 +107,13 @@ pub(super) fn update(desk: &Desk, args: &UpdateArgs) -> Result<u8> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut text = Vec::new();
-    let read = match path == Path::new("-") {
-        true => std::io::stdin().lock().read_to_end(&mut text),
-        false => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut text)),
-    };
-    read.map(|_| text).map_err(|e| Error::io(format!("read({path:?})"), &e))
+    match path == Path::new("-") {
+        true => read_bounded(std::io::stdin().lock(), path),
+        false => {
+            let file = std::fs::File::open(path).map_err(|e| Error::io(format!("open({path:?})"), &e))?;
+            read_bounded(file, path)
+        }
+    }
 }
 
 impl UpdateArgs {

@@ -25,8 +25,12 @@ impl<'a> Directory<'a> {
     pub fn enter(root: BorrowedFd<'_>, path: &'a CStr, who: Who) -> Result<Self> {
         let entered = match enter(root, path) {
             Err(error) if error.errno() == Some(Errno::ENOENT) && who == Who::Init => {
-                beneath::make(root, as_path(path), Node::Directory)
-                    .map_err(|error| error.with_hint("process.cwd"))?;
+                beneath::make(root, as_path(path), Node::Directory).map_err(|error| match error.errno() {
+                    Some(Errno::EROFS) => error.with_hint(
+                        "process.cwd is not there, and the root is read-only: name a directory that is, or make it in the image",
+                    ),
+                    _ => error.with_hint("process.cwd is not there, and cannot be made"),
+                })?;
                 enter(root, path).map(|()| true)
             }
             // Of a file system whose server knows the user, and not root: he tries again (NFS, root_squash).
@@ -66,7 +70,7 @@ fn enter(root: BorrowedFd<'_>, path: &CStr) -> Result<()> {
             Errno::ELOOP => {
                 error.with_hint("process.cwd: it leads through a link of /proc, which could lead out, or links turn in a circle")
             }
-            _ => error.with_hint("process.cwd"),
+            _ => error.with_hint("process.cwd: it must be a directory that the process's user may enter"),
         }
     })
 }

@@ -115,6 +115,10 @@ pub fn settings(
 fn require_unified(resources: &Resources, version: impl Fn(Controller) -> Option<Version>) -> Result<()> {
     match resources.unified.keys().find(|file| version(v2::owner(file)) == Some(Version::V1)) {
         None => Ok(()),
+        Some(file) if !v2::is_known(file) => Err(Error::refused(format!(
+            "config.json: linux.resources.unified.{file}: no controller here has such a file"
+        ))
+        .with_hint("`cat cgroup.controllers` in the root of a hierarchy of version 2 shows those there are")),
         Some(file) => Err(Error::refused(format!(
             "config.json: linux.resources.unified.{file}: version 1 manages that here"
         ))

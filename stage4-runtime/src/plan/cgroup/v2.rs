@@ -149,6 +149,18 @@ pub(super) fn rdma(resources: &Resources, set: &mut impl FnMut(&str, String)) {
 
 /// Whose file is `memory.high`? The word before the first dot says so; `cgroup.` is everybody's.
 pub(super) fn owner(file: &str) -> Controller {
-    let prefix = file.split('.').next().unwrap_or_default();
-    Controller::all().find(|controller| controller.facts().v2 == Some(prefix)).unwrap_or(Controller::Freezer)
+    named(prefix(file)).unwrap_or(Controller::Freezer)
+}
+
+/// Is it everybody's, or of a controller that we know?
+pub(super) fn is_known(file: &str) -> bool {
+    prefix(file) == "cgroup" || named(prefix(file)).is_some()
+}
+
+fn prefix(file: &str) -> &str {
+    file.split('.').next().unwrap_or_default()
+}
+
+fn named(prefix: &str) -> Option<Controller> {
+    Controller::all().find(|controller| controller.facts().v2 == Some(prefix))
 }
