@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot observe fails where it stands")]
 
 mod ground;
+#[path = "input/groups.rs"]
+mod groups;
 #[path = "input/host.rs"]
 mod host;
 #[path = "input/kept.rs"]

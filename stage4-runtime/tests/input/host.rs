@@ -12,9 +12,6 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// In the environment of every command of a bench, and so of whoever descends from one.
-pub const MARK: &str = "STAGE4_INPUT_BENCH";
-
 /// What a refused command must not have touched.
 #[derive(Debug, PartialEq)]
 pub struct Host {
@@ -48,7 +45,7 @@ impl Host {
             interfaces.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned()));
         let uts = nix::sys::utsname::uname().unwrap();
         let mut files = BTreeMap::new();
-        describe(&bench.path(""), &mut files);
+        describe(&bench.path(""), bench.path("state").exists(), &mut files);
         Host {
             groups: hierarchies(&mounts).iter().flat_map(|top| named(top, bench.name())).collect(),
             mounts: mounts.lines().filter(own).map(str::to_owned).collect(),
@@ -61,10 +58,14 @@ impl Host {
 
     /// Whoever was killed may take a moment to be gone; all else is as it was, now.
     pub fn is_as_before(&self, bench: &Bench, row: &str) {
+        let mut now = Host::look(bench);
         until("its processes are gone", || {
-            processes().filter(|pid| is_of(*pid, bench.name())).collect::<BTreeSet<_>>() == self.processes
+            let gone = now.processes == self.processes;
+            if !gone {
+                now = Host::look(bench);
+            }
+            gone
         });
-        let now = Host::look(bench);
         assert_eq!(changes(&self.files, &now.files), Vec::<String>::new(), "{row}: files");
         assert_eq!(now.groups, self.groups, "{row}: control groups");
         assert_eq!(now.mounts, self.mounts, "{row}: mounts");
@@ -88,14 +89,20 @@ fn named(directory: &Path, name: &str) -> Vec<PathBuf> {
     all
 }
 
-/// Every file: what it is, and when something of it was changed last.
-fn describe(path: &Path, all: &mut BTreeMap<PathBuf, String>) {
+/// Every file: what it is, and when something of it was changed last. Of directories only as long as nothing was `begun`:
+/// afterwards containers come, and go without a trace.
+fn describe(path: &Path, begun: bool, all: &mut BTreeMap<PathBuf, String>) {
     let Ok(file) = fs::symlink_metadata(path) else { return };
-    let (owner, device, changed) = ((file.uid(), file.gid()), file.rdev(), (file.ctime(), file.ctime_nsec()));
-    let what = format!("{:o} {owner:?} {device} {} bytes, {changed:?}", file.mode(), file.size());
+    let (mode, owner, device) = (file.mode(), (file.uid(), file.gid()), file.rdev());
+    let what = match begun && file.is_dir() {
+        true => format!("{mode:o} {owner:?}"),
+        false => {
+            format!("{mode:o} {owner:?} {device} {} {}.{}", file.size(), file.ctime(), file.ctime_nsec())
+        }
+    };
     all.insert(path.to_owned(), what);
     if file.is_dir() {
-        fs::read_dir(path).unwrap().flatten().for_each(|entry| describe(&entry.path(), all));
+        fs::read_dir(path).unwrap().flatten().for_each(|entry| describe(&entry.path(), begun, all));
     }
 }
 
@@ -109,12 +116,12 @@ fn processes() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// By its group, its program's words or its environment; a zombie has none but the first.
+/// By its group or its words: those of the runtime name the directory of state, until they are its program's.
 fn is_of(pid: i32, name: &str) -> bool {
     let holds = |file: &str| {
         let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
         bytes.windows(name.len()).any(|part| part == name.as_bytes())
     };
     let zombie = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
-    ["cgroup", "cmdline", "environ"].into_iter().any(holds) && !zombie()
+    ["cgroup", "cmdline"].into_iter().any(holds) && !zombie()
 }

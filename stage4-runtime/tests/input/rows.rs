@@ -19,6 +19,9 @@ pub struct Table {
 /// What is changed ([`merge`]; `NAME` stands for the bench's); the path of the fault; its value and rule; who says so.
 pub type Row = (Value, &'static str, &'static str, &'static str);
 
+/// What is changed; words of the error.
+pub type Cannot = (Value, &'static [&'static str]);
+
 impl Table {
     /// For rules, which are the same for everybody.
     pub fn for_anybody() -> Option<Table> {
@@ -61,13 +64,31 @@ impl Table {
 
     /// Both verbs end with `status`, and the host is as before; `told` looks at what they say behind their names.
     pub fn refuses(&self, row: &str, status: i32, told: impl Fn(&str)) {
-        let before = Host::look(&self.bench);
         for verb in ["create", "run"] {
-            let (got, output, errors) = self.bench.call(&[verb, &self.bench.id()]);
-            assert_eq!((got, output.as_str()), (status, ""), "{row}: {verb}: {errors}");
-            let begin = format!("stage4-runtime: {verb}: ");
-            told(errors.strip_prefix(&begin).unwrap_or_else(|| panic!("{row}: {errors}")));
-            before.is_as_before(&self.bench, &format!("{row}: {verb}"));
+            self.refuses_to(&[verb, &self.bench.id()], row, status, &told);
+        }
+    }
+
+    /// The same of any command.
+    pub fn refuses_to(&self, arguments: &[&str], row: &str, status: i32, told: impl Fn(&str)) {
+        let before = Host::look(&self.bench);
+        let (got, output, errors) = self.bench.call(arguments);
+        assert_eq!((got, output.as_str()), (status, ""), "{row}: {arguments:?}: {errors}");
+        let verb = format!("stage4-runtime: {}: ", arguments[0]);
+        told(errors.strip_prefix(&verb).unwrap_or_else(|| panic!("{row}: {errors}")));
+        before.is_as_before(&self.bench, &format!("{row}: {arguments:?}"));
+    }
+
+    /// What the machine cannot do, or somebody else has made so: found when something is begun already. Its own hooks
+    /// run before that, and are taken away.
+    pub fn cannot_do_each(&self, rows: Vec<Cannot>) {
+        fs::create_dir(self.bench.path("state")).ok();
+        for (mut patch, words) in rows {
+            let hooks = patch.get("hooks").cloned().unwrap_or(Value::Null);
+            patch["hooks"] = json!({"prestart": null, "createRuntime": null, "createContainer": null});
+            merge(&mut patch["hooks"], hooks);
+            self.write(&patch);
+            self.refuses(&patch.to_string(), 1, |told| has_all(told, words, &patch.to_string()));
         }
     }
 
@@ -89,4 +110,10 @@ impl Table {
         assert!(wrong.borrow().is_empty(), "{}", wrong.borrow().join("\n"));
         assert!(!self.bench.path("state").exists(), "a directory of state was made");
     }
+}
+
+/// An error without a hint says what failed, and not what to do.
+pub fn has_all(told: &str, words: &[&str], row: &str) {
+    let missing: Vec<_> = words.iter().chain(&["\nhint: "]).filter(|word| !told.contains(**word)).collect();
+    assert!(missing.is_empty(), "{row}: without {missing:?}: {told}");
 }

@@ -81,23 +81,31 @@ fn hooks_of_create_container_find_its_mounts_beneath_the_path_of_its_root() {
     bench.nothing_is_left();
 }
 
+/// Whatever failed: who was told that it is made is told that it has gone (runtime.md, Lifecycle, steps 3 to 13).
 #[test]
-fn hooks_after_the_start_only_warn_and_those_before_it_end_the_container() {
+fn hooks_that_fail_end_the_container_and_only_those_after_its_end_warn() {
     let Some(bench) = Bench::new() else { return };
     for (moment, _) in MOMENTS {
+        let gone = bench.path("shared/gone");
         bench.config("exit 5", |config| {
+            let script = format!("cat > {}", gone.display());
+            config["hooks"]["poststop"] = json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
             // Of the container in the one case, of the host in the others: both have it.
-            config["hooks"][moment] =
-                json!([{"path": "/bin/sh", "args": ["sh", "-c", "echo sorry; exit 9"]}]);
+            let failing = json!({"path": "/bin/sh", "args": ["sh", "-c", "echo sorry; exit 9"]});
+            let list = &mut config["hooks"][moment];
+            *list = list.as_array().into_iter().flatten().cloned().chain([failing]).collect();
         });
         let (status, _, errors) = bench.call(&["run", &bench.id()]);
-        let warns = moment.starts_with("post");
+        let warns = moment == "poststop";
         assert_eq!(status, if warns { 5 } else { 1 }, "{moment}: {errors}");
         assert!(
             errors.contains(moment) && errors.contains("status 9") && errors.contains("sorry"),
             "{errors}"
         );
         assert_eq!(errors.contains("warning"), warns, "{errors}");
+        let state = bench.read("shared/gone");
+        assert_eq!((&state["status"], &state["pid"]), (&json!("stopped"), &json!(0)), "{moment}");
+        fs::remove_file(gone).unwrap();
         bench.nothing_is_left();
     }
 }
