@@ -68,13 +68,9 @@ impl Program {
         interpret(&self.instructions, &Call { number, arch: arch.audit(), ..Call::default() })
     }
 
-    /// What its author would like to know; each a sentence for the log.
+    /// What its author would like to know beside the names that are unknown; a sentence each.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
-        let unknown = self.unknown.iter();
-        let unknown =
-            unknown.map(|name| format!("{name:?} is no system call known here, nothing is done about it"));
-        let overruled = self.overruled.iter().map(Overruled::to_string);
-        unknown.chain(overruled).map(|what| format!("linux.seccomp: {what}"))
+        self.overruled.iter().map(|what| format!("linux.seccomp: {what}"))
     }
 }
 
