@@ -73,6 +73,12 @@ impl Signals {
         self.before.restore();
     }
 
+    /// Until this process ends they are held, whoever drops what: so that none takes away what is still to be done, and
+    /// told, when the command has ended.
+    pub fn keep_held(&self) {
+        std::mem::forget(Rc::clone(&self.before));
+    }
+
     /// Waits for the next.
     pub fn next(&self) -> Result<News> {
         loop {

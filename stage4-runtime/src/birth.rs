@@ -188,12 +188,7 @@ pub fn start(
     record: &Record,
     (plan, agent): (&HooksPlan, Option<&AgentPlan>),
 ) -> Result<(), Failure> {
-    let status = place.status(record, || Ok(false)).map_err(failed)?;
-    let line = match status {
-        Status::Created => Doorbell::ring(place.as_fd(), &place.path).map_err(failed)?,
-        _ => None,
-    };
-    let line = line.ok_or_else(|| failed(not_waiting(&record.id, status)))?;
+    let line = ring(place, record).map_err(failed)?;
     line.say(&Word::Go(record.state(Status::Created))).map_err(failed)?;
     line.wait_for_done(None)?;
     let agent = Introduction::of_init(agent, record, Status::Created);
@@ -209,6 +204,19 @@ pub fn start(
     })
 }
 // ANCHOR_END: life-cycle
+
+/// Reaches who waits for it.
+fn ring(place: &Place, record: &Record) -> Result<Line> {
+    let status = || place.status(record, || Ok(false));
+    match status()? {
+        Status::Created => {
+            let line = Doorbell::ring(place.as_fd(), &place.path)?;
+            // Somebody has killed it since.
+            line.map_or_else(|| Err(not_waiting(&record.id, status()?)), Ok)
+        }
+        other => Err(not_waiting(&record.id, other)),
+    }
+}
 
 /// Of `run`: the same for a container that begins at once.
 ///

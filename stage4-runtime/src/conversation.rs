@@ -120,12 +120,17 @@ impl Line {
         }
     }
 
-    /// Of a parent: the next word that is meant for it; a listener is passed to `agent`.
+    /// Of a parent: the next word that is meant for it, after `ready`; a listener is passed to `agent`.
     ///
     /// # Errors
     /// There is no agent, or it cannot be reached. Then nobody says go, and the program is not executed.
-    fn hear_beside(&self, agent: Option<&Introduction<'_>>) -> Result<Option<Word>> {
+    fn hear_beside(
+        &self,
+        agent: Option<&Introduction<'_>>,
+        ready: &dyn Fn() -> Result<()>,
+    ) -> Result<Option<Word>> {
         loop {
+            ready()?;
             match (self.hear()?, agent) {
                 (Some(Word::Listener(listener)), Some(agent)) => {
                     agent.make(listener.as_fd()).and_then(|()| self.say(&Word::Go(Vec::new())))?;
@@ -143,7 +148,7 @@ impl Line {
     /// # Errors
     /// What init failed at; that it has gone without a word, which a signal does or an out-of-memory kill.
     pub fn wait_for_done(&self, agent: Option<&Introduction<'_>>) -> Result<(), Failure> {
-        match self.hear_beside(agent).map_err(failed)? {
+        match self.hear_beside(agent, &|| Ok(())).map_err(failed)? {
             Some(Word::Done) => Ok(()),
             Some(Word::Failed(failure)) => Err(failure),
             Some(_) | None => Err(failed(
@@ -159,7 +164,19 @@ impl Line {
     /// # Errors
     /// What went wrong before that.
     pub fn wait_for_silence(&self, agent: Option<&Introduction<'_>>) -> Result<(), Failure> {
-        match self.hear_beside(agent).map_err(failed)? {
+        self.wait_for_silence_while(agent, &|| Ok(()))
+    }
+
+    /// The same, with something else to be done until there is something to be heard: `ready` returns then.
+    ///
+    /// # Errors
+    /// What went wrong before that, or meanwhile.
+    pub fn wait_for_silence_while(
+        &self,
+        agent: Option<&Introduction<'_>>,
+        ready: &dyn Fn() -> Result<()>,
+    ) -> Result<(), Failure> {
+        match self.hear_beside(agent, ready).map_err(failed)? {
             None => Ok(()),
             Some(Word::Failed(failure)) => Err(failure),
             Some(_) => Err(failed(Error::refused("init said something else than how its start went"))),

@@ -13,6 +13,7 @@
 //! | `image` | what a bundle is made from |
 //! | `trace` | what a birth did, and when |
 
+pub mod attendance;
 pub mod beneath;
 pub mod birth;
 pub mod bundle;

@@ -21,6 +21,7 @@
 //!   wait for the status ◀───────────────── exit
 //! ```
 
+use crate::attendance::attend_until;
 use crate::birth::joiner::{self, join_all};
 use crate::console::Console;
 use crate::conversation::{Line, Word, failed};
@@ -39,6 +40,7 @@ use nix::sys::stat::Mode;
 use outside::Inside;
 use stage2_namespaces::Kinds;
 use stage2_namespaces::birth::{Child, birth};
+use stage2_namespaces::signals::Signals;
 use stage3_cgroups::group::Doors;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -67,11 +69,14 @@ pub struct Visit<'a> {
     pub preserved: u16,
 }
 
-/// The parent's side: returns when the visitor has been executed.
+/// The parent's side: returns when the visitor has been executed, with the signals that are meant for it.
+///
+/// They are held, for as long as this process lives, from before the visitor goes in: whoever is killed by one would
+/// leave behind a process that goes on, and is nobody's.
 ///
 /// # Errors
 /// What could not be joined or set; why it was not executed.
-pub fn visit(mut visit: Visit<'_>) -> Result<Child, Failure> {
+pub fn visit(mut visit: Visit<'_>) -> Result<(Child, Signals), Failure> {
     let proc = Procfs::open().map_err(failed)?;
     let (ours, its) = Line::pair().map_err(failed)?;
     // After the birth there are two of each of these, one in each process; each takes its own.
@@ -90,11 +95,16 @@ pub fn visit(mut visit: Visit<'_>) -> Result<Child, Failure> {
     drop(its.take());
     let agent = Introduction::of_visitor(agent, record, child.pid.as_raw());
     let begin = |line: Line| {
+        let signals = Signals::hold().map_err(failed)?;
+        signals.keep_held();
         line.say(&Word::Go(Vec::new())).map_err(failed)?;
-        line.wait_for_silence(agent.as_ref())
+        // It may be a while: who is in a paused container has to wait.
+        let ready = || attend_until(line.as_fd(), &child, &signals);
+        line.wait_for_silence_while(agent.as_ref(), &ready).map(|()| signals)
     };
-    match ours.take().map_or(Ok(()), begin) {
-        Ok(()) => Ok(child),
+    let line = ours.take().ok_or_else(|| failed(Error::refused("the visitor took what was its parent's")));
+    match line.and_then(begin) {
+        Ok(signals) => Ok((child, signals)),
         Err(failure) => {
             // It may wait for an answer of an agent who has never heard of it, or be executed and nobody's.
             child.signal(libc::SIGKILL).ok();

@@ -4,8 +4,9 @@
 //! Invariant: what is not said on the command line is as the container's own process has it.
 
 use super::create::{Terminal, terminal_goes_to, write_pid};
-use super::run::{relay_to, until_ended};
+use super::run::relay_to;
 use super::{Desk, failed};
+use crate::attendance::attend_until;
 use crate::bundle::read_bounded;
 use crate::config::check;
 use crate::config::fault::At;
@@ -23,7 +24,6 @@ use crate::visit::{Visit, visit};
 use crate::{Error, Failure, Result, capabilities, cgroup, exec, own_executable};
 use stage1_chroot::descriptors::check_preserved;
 use stage1_chroot::identity::User;
-use stage2_namespaces::signals::Signals;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
@@ -118,7 +118,7 @@ fn go(desk: &Desk, args: &ExecArgs) -> Result<u8, Failure> {
     let whose = if args.detach { Terminal::Sent } else { Terminal::Attended };
     let (console, terminal) =
         terminal_goes_to(process.terminal, args.console_socket.as_deref(), whose).map_err(failed)?;
-    let child = visit(Visit {
+    let (child, signals) = visit(Visit {
         record: &record,
         process: &process,
         filter: filter.as_ref(),
@@ -129,12 +129,11 @@ fn go(desk: &Desk, args: &ExecArgs) -> Result<u8, Failure> {
         preserved: args.preserve_fds,
     })?;
     let attend = || {
-        let signals = Signals::hold()?;
         if let Some(socket) = terminal {
             let (master, _) = socket::receive(socket.as_fd())?;
             relay_to(&master, &child, &signals)?;
         }
-        until_ended(&child, &signals)
+        attend_until(child.pidfd.as_fd(), &child, &signals)
     };
     let told = write_pid(args.pid_file.as_deref(), child.pid.as_raw());
     match told.and_then(|()| if args.detach { Ok(()) } else { attend() }) {

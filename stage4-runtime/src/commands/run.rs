@@ -5,16 +5,15 @@
 
 use super::create::{Made, Making, Terminal, make, write_whole};
 use super::{Desk, failed};
+use crate::attendance::{attend_until, pass_on};
 use crate::birth::{self, Begin};
 use crate::console::{relay, socket};
 use crate::id::ContainerId;
 use crate::log::Level;
 use crate::trace::{Trace, svg};
 use crate::{Error, Failure, Result, death};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stage2_namespaces::birth::Child;
-use stage2_namespaces::signals::{News, Signals};
+use stage2_namespaces::signals::Signals;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -76,9 +75,9 @@ pub(super) fn run(desk: &Desk, args: &RunArgs) -> Result<u8, Failure> {
     let trace = if args.trace.is_some() { Trace::begin().map_err(failed)? } else { Trace::off() };
     let made = make(desk, &args.making, Begin::AtOnce, terminal, &trace)
         .inspect_err(|_| write_trace(desk, args, &trace))?;
-    // From here on what is sent to us is meant for it.
-    let started = Signals::hold()
-        .map_err(failed)
+    // From here on what is sent to us is meant for it; and when it has ended, for nobody: it is removed all the same.
+    let signals = Signals::hold().map_err(failed).inspect(Signals::keep_held);
+    let started = signals
         .and_then(|signals| birth::release(&made.born, &made.plan, &trace).map(|()| signals));
     write_trace(desk, args, &trace);
     let done = started
@@ -124,7 +123,7 @@ fn attend(made: &Made, signals: &Signals) -> Result<()> {
         let (master, _) = socket::receive(socket.as_fd())?;
         relay_to(&master, child, signals)?;
     }
-    until_ended(child, signals)
+    attend_until(child.pidfd.as_fd(), child, signals)
 }
 
 /// Returns when the process has ended, or nobody holds its terminal any more.
@@ -136,35 +135,4 @@ pub(super) fn relay_to(master: &OwnedFd, child: &Child, signals: &Signals) -> Re
         _ => pass_on(child, signals).map(ControlFlow::Continue),
     })
     .map(drop)
-}
-
-/// Passes signals on until the process has ended.
-pub(super) fn until_ended(child: &Child, signals: &Signals) -> Result<()> {
-    loop {
-        let mut news = [signals.as_fd(), child.pidfd.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        match poll(&mut news, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => (),
-            Err(errno) => return Err(Error::call("poll(pidfd, signalfd)", errno)),
-        }
-        let [signal, end] = news.map(|fd| fd.any().unwrap_or(false));
-        if end {
-            return Ok(());
-        }
-        if signal {
-            pass_on(child, signals)?;
-        }
-    }
-}
-
-fn pass_on(child: &Child, signals: &Signals) -> Result<()> {
-    match signals.next()? {
-        // It leads a session of its own: what our terminal sends to its foreground does not reach it.
-        News::PassOn(signal) | News::FromTerminal(signal) => {
-            child.signal(signal).or_else(|error| match error.errno() {
-                Some(Errno::ESRCH) => Ok(()),
-                _ => Err(error),
-            })
-        }
-        News::Child => Ok(()),
-    }
 }

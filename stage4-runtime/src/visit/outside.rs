@@ -39,18 +39,12 @@ impl Inside {
     /// # Errors
     /// It has ended; its namespaces are not ours to see.
     pub fn of(init: Life, doors: Option<Doors>, keyring: bool) -> Result<Self> {
-        let mut all = Vec::new();
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.known_here()) {
-            let namespace = Namespace::of(init.pid, kind)?;
-            // To join one's own user namespace is an error (setns(2)), and to join any other of one's own is vain.
-            if namespace.inode() != Namespace::own(kind)?.inode() {
-                all.push(namespace);
-            }
-        }
-        // Asked after they were opened: then they were its own.
+        let all = others_of(init.pid);
+        // Asked after they were opened: then they were its own. And if they could not be, that may be why.
         if !init.goes_on()? {
             return Err(Error::refused("container not running").with_hint("its process has ended"));
         }
+        let all = all?;
         let users = all.iter().any(|namespace| namespace.kind() == Kind::User);
         let effective = capability::get().map_err(|errno| Error::call("capget()", errno))?.effective;
         let privileged = effective & CAP_SYS_ADMIN != 0;
@@ -65,6 +59,18 @@ impl Inside {
         let stranger = first.iter().any(|namespace| namespace.kind() == Kind::User);
         Ok(Inside { first, then, stranger, users, doors, keyring })
     }
+}
+
+/// Its namespaces that are not ours: to join one's own user namespace is an error (setns(2)), and any other is vain.
+fn others_of(pid: i32) -> Result<Vec<Namespace>> {
+    let mut all = Vec::new();
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.known_here()) {
+        let namespace = Namespace::of(pid, kind)?;
+        if namespace.inode() != Namespace::own(kind)?.inode() {
+            all.push(namespace);
+        }
+    }
+    Ok(all)
 }
 
 /// The doors of the container's group, or of a group inside it.
