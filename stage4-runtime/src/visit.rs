@@ -37,7 +37,7 @@ use crate::{Error, Failure, Result, identity, schedule};
 use nix::fcntl::{OFlag, open};
 use nix::sys::prctl::set_dumpable;
 use nix::sys::stat::Mode;
-use outside::Inside;
+use outside::{Inside, require_there};
 use stage2_namespaces::Kinds;
 use stage2_namespaces::birth::{Child, birth};
 use stage2_namespaces::signals::Signals;
@@ -88,10 +88,13 @@ pub fn visit(mut visit: Visit<'_>) -> Result<(Child, Signals), Failure> {
         drop(ours.take());
         its.take().map_or(1, |line| live(visit, &proc, &line))
     };
-    let child = match first.is_empty() {
-        true => birth(Kinds::NONE, None, live).map_err(failed)?,
-        false => joiner::bear(first, Kinds::NONE, before, live)?,
+    let born = match first.is_empty() {
+        true => birth(Kinds::NONE, None, live).map_err(failed),
+        false => joiner::bear(first, Kinds::NONE, before, live),
     };
+    // A pid namespace that has lost its first process bears nobody, and the kernel calls that ENOMEM.
+    let child =
+        born.or_else(|failure| record.init.map_or(Ok(()), require_there).map_err(failed).and(Err(failure)))?;
     drop(its.take());
     let agent = Introduction::of_visitor(agent, record, child.pid.as_raw());
     let begin = |line: Line| {

@@ -41,9 +41,7 @@ impl Inside {
     pub fn of(init: Life, doors: Option<Doors>, keyring: bool) -> Result<Self> {
         let all = others_of(init.pid);
         // Asked after they were opened: then they were its own. And if they could not be, that may be why.
-        if !init.goes_on()? {
-            return Err(Error::refused("container not running").with_hint("its process has ended"));
-        }
+        require_there(init)?;
         let all = all?;
         let users = all.iter().any(|namespace| namespace.kind() == Kind::User);
         let effective = capability::get().map_err(|errno| Error::call("capget()", errno))?.effective;
@@ -58,6 +56,21 @@ impl Inside {
         };
         let stranger = first.iter().any(|namespace| namespace.kind() == Kind::User);
         Ok(Inside { first, then, stranger, users, doors, keyring })
+    }
+}
+
+/// Is the process still in its namespaces?
+///
+/// # Errors
+/// It has ended; or is about to: it leaves them before it becomes a zombie (do_exit() in the kernel's exit.c).
+pub fn require_there(init: Life) -> Result<()> {
+    let has_left = || {
+        let mounts = Namespace::of(init.pid, Kind::Mnt);
+        mounts.is_err_and(|error| matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH)))
+    };
+    match init.goes_on()? && !has_left() {
+        true => Ok(()),
+        false => Err(Error::refused("container not running").with_hint("its process has ended")),
     }
 }
 

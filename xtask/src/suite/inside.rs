@@ -34,13 +34,14 @@ const WITHOUT_KERNEL: [(&str, &str); 8] = [
 /// What this machine's own run shows as well, and takes a minute and more where every instruction is emulated: system
 /// calls that are traced, attacks that race, mounts and containers by the hundred, filters held against an interpreter,
 /// images of thousands of files; and clients and other runtimes, which no machine has.
-const HERE: [(&str, &str); 8] = [
+const HERE: [(&str, &str); 9] = [
     ("stage4-runtime", "clients"),
     ("stage4-runtime", "cve"),
     ("stage4-runtime", "differential"),
     ("stage4-runtime", "explain"),
     ("stage4-runtime", "image"),
     ("stage4-runtime", "mounts"),
+    ("stage4-runtime", "races"),
     ("stage4-runtime", "seccomp"),
     ("stage4-runtime", "soak"),
 ];
