@@ -151,6 +151,7 @@ fn is_proc(path: &Path) -> bool {
 
 /// What was a proc file system a moment ago is mounted, and is none.
 fn bound(source: &Path, target: &Path) -> bool {
+    std::thread::yield_now();
     if mount(Some(source), target, None::<&str>, MsFlags::MS_BIND, None::<&str>).is_err() {
         return false;
     }
