@@ -32,7 +32,7 @@ mod verbs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How often, where the environment does not say: a few seconds for each test.
-const USUAL: usize = 400;
+const USUAL: usize = 200;
 
 /// Of what is made by the hundred; a tenth of it where each is a container, a hundredth where it is several.
 fn rounds() -> usize {

@@ -139,10 +139,19 @@ fn hierarchies_that_are_read_only_are_done_without_by_an_ordinary_user() {
         );
     }
     let Some(bench) = Bench::for_anybody() else { return };
-    configure(&bench, "echo here", |_| ());
+    // Where it runs, he is mapped to root, and has no other ids.
+    let mapped = |config: &mut Value| {
+        for map in ["uidMappings", "gidMappings"] {
+            config["linux"][map] = json!([{"containerID": 0, "hostID": 0, "size": 1}]);
+        }
+    };
+    configure(&bench, "echo here", mapped);
     let run = || where_read_only(&bench, &hierarchies(), &["run", &bench.id()]);
     assert_eq!(run(), (0, "here\n".to_owned(), String::new()));
-    configure(&bench, "echo here", |config| config["linux"]["resources"] = json!({"pids": {"limit": 9}}));
+    configure(&bench, "echo here", |config| {
+        mapped(config);
+        config["linux"]["resources"] = json!({"pids": {"limit": 9}});
+    });
     let (status, output, errors) = run();
     assert!(status == 1 && output.is_empty() && errors.contains("EROFS"), "{status}: {output}{errors}");
     bench.nothing_is_left();

@@ -20,6 +20,8 @@ struct Verb {
 const UNKNOWN: &str = "does not exist";
 const HALF: &str = "is not whole";
 const ENDED: &str = "container not running";
+/// To an ordinary user, of one that is not started yet: it can no more be looked into than from inside (CVE-2016-9962).
+const CLOSED: &str = "is not yours to look into";
 const KILLED: &str = "has ended without a word";
 
 // ANCHOR: races-verbs
@@ -29,7 +31,7 @@ const VERBS: [Verb; 7] = [
         words: &["start"],
         errors: &[UNKNOWN, HALF, "has stopped", "not in created state, but running", KILLED],
     },
-    Verb { words: &["exec", "true"], errors: &[UNKNOWN, HALF, "exec in a stopped container", ENDED] },
+    Verb { words: &["exec", "true"], errors: &[UNKNOWN, HALF, "exec in a stopped container", ENDED, CLOSED] },
     Verb { words: &["kill", "KILL"], errors: &[UNKNOWN, HALF, ENDED] },
     Verb { words: &["delete"], errors: &[UNKNOWN, HALF, "that is not stopped"] },
     Verb { words: &["delete", "--force"], errors: &[] },
