@@ -95,6 +95,8 @@ fn signal_member(group: &Group, pid: i32, signal: i32) -> Result<()> {
 pub fn delete(home: &Home, id: &ContainerId, force: bool, log: &Log) -> Result<()> {
     let (place, _lock) = match home.hold(id) {
         Err(_) if force && !home.has(id) => return Ok(()),
+        // It went while we waited, and there is another of that name: what was asked for is done.
+        Err(error) if force && error.errno().is_none() => return Ok(()),
         other => other?,
     };
     let record = match place.read() {

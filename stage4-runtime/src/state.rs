@@ -93,12 +93,14 @@ impl Home {
                 .with_hint("`stage4-runtime list` shows it, `stage4-runtime delete --force` removes it"),
             errno => Error::call(format!("mkdir({path:?})"), errno),
         })?;
-        self.hold(id).inspect_err(|error| {
-            // Whoever is told of an error has no container. Without an errno it is gone, and one of that name another's.
-            if error.errno().is_some() {
+        match self.hold(id) {
+            // Somebody's `delete --force` was quicker than our lock: then there is none of that name, or another's.
+            Err(error) if error.errno().is_none() => self.claim(id),
+            held => held.inspect_err(|_| {
+                // Whoever is told of an error has no container.
                 unlinkat(&self.fd, id.as_str(), UnlinkatFlags::RemoveDir).ok();
-            }
-        })
+            }),
+        }
     }
 
     /// The directory of a container that there is, and nobody else's until the lock is dropped.
