@@ -64,11 +64,12 @@ impl Inside {
 /// # Errors
 /// It has ended; or is about to: it leaves them before it becomes a zombie (do_exit() in the kernel's exit.c).
 pub fn require_there(init: Life) -> Result<()> {
-    let has_left = || {
-        let mounts = Namespace::of(init.pid, Kind::Mnt);
-        mounts.is_err_and(|error| matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH)))
+    let has_left = match Namespace::of(init.pid, Kind::Mnt) {
+        Ok(_) => false,
+        Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH)) => true,
+        Err(error) => return Err(error),
     };
-    match init.goes_on()? && !has_left() {
+    match init.goes_on()? && !has_left {
         true => Ok(()),
         false => Err(Error::refused("container not running").with_hint("its process has ended")),
     }
