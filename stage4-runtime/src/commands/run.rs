@@ -77,8 +77,8 @@ pub(super) fn run(desk: &Desk, args: &RunArgs) -> Result<u8, Failure> {
         .inspect_err(|_| write_trace(desk, args, &trace))?;
     // From here on what is sent to us is meant for it; and when it has ended, for nobody: it is removed all the same.
     let signals = Signals::hold().map_err(failed).inspect(Signals::keep_held);
-    let started = signals
-        .and_then(|signals| birth::release(&made.born, &made.plan, &trace).map(|()| signals));
+    let started =
+        signals.and_then(|signals| birth::release(&made.born, &made.plan, &trace).map(|()| signals));
     write_trace(desk, args, &trace);
     let done = started
         .and_then(|signals| if args.detach { Ok(()) } else { attend(&made, &signals).map_err(failed) });
