@@ -22,6 +22,7 @@ use crate::state::{Place, Record, Status};
 use crate::visit::outside::{Inside, doors};
 use crate::visit::{Visit, visit};
 use crate::{Error, Failure, Result, capabilities, cgroup, exec, own_executable};
+use nix::errno::Errno;
 use stage1_chroot::descriptors::check_preserved;
 use stage1_chroot::identity::User;
 use std::os::fd::AsFd;
@@ -111,7 +112,7 @@ fn go(desk: &Desk, args: &ExecArgs) -> Result<u8, Failure> {
     let (place, record) = desk.container(&args.id).map_err(failed)?;
     require_running(desk, args, &place, &record).map_err(failed)?;
     let config = desk.config(&place).map_err(failed)?;
-    let inside = inside(args, &place, &record).map_err(failed)?;
+    let inside = inside(desk, args, &place, &record).map_err(failed)?;
     let process = plan(desk, args, &config, inside.users).map_err(failed)?;
     let native = Arch::native().map_err(failed)?;
     let (filter, agent) = filter(config.linux.seccomp.as_ref(), native).map_err(failed)?;
@@ -158,10 +159,17 @@ fn require_running(desk: &Desk, args: &ExecArgs, place: &Place, record: &Record)
     }
 }
 
-fn inside(args: &ExecArgs, place: &Place, record: &Record) -> Result<Inside> {
+fn inside(desk: &Desk, args: &ExecArgs, place: &Place, record: &Record) -> Result<Inside> {
+    let has_not_begun = || desk.status(place, record).is_ok_and(|status| status == Status::Created);
     let init = record.init.ok_or_else(|| Error::refused("container not running"))?;
     let doors = doors(&cgroup::layout()?, &place.traces()?.groups, args.cgroup.as_deref(), init)?;
-    Inside::of(init, doors, record.keyring)
+    Inside::of(init, doors, record.keyring).map_err(|error| match error.errno() {
+        // Not dumpable yet (ptrace(2), PTRACE_MODE_READ).
+        Some(Errno::EACCES) if has_not_begun() => error.with_hint(
+            "before its program begins only root may join it: `stage4-runtime start` it, and then exec",
+        ),
+        _ => error,
+    })
 }
 
 /// From the command line, or the file; and from the container's own process.

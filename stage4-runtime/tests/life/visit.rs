@@ -138,7 +138,10 @@ fn an_ordinary_user_runs_and_visits_a_container() {
     assert_eq!(words, ["uid=0", "gid=0", "0", &USER.to_string(), "1"]);
     config["process"]["args"] = json!(["sleep", "1000"]);
     fs::write(bench.path("config.json"), config.to_string()).unwrap();
-    assert_eq!(ordinary(&["run", "--detach", "two"]).0, 0);
+    assert_eq!(ordinary(&["create", "two"]).0, 0);
+    let (status, _, errors) = ordinary(&["exec", "two", "true"]);
+    assert!(status == 255 && errors.contains("`stage4-runtime start` it"), "{status}: {errors}");
+    assert_eq!(ordinary(&["start", "two"]).0, 0);
     let (status, output, errors) = ordinary(&["exec", "two", "sh", "-c", "id; exit 6"]);
     assert_eq!((status, output.as_str()), (6, "uid=0 gid=0\n"), "{errors}");
     assert_eq!(ordinary(&["delete", "--force", "two"]).0, 0);
