@@ -14,10 +14,13 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use observe::workspace;
+use signal_hook::consts::{SIGINT, SIGQUIT};
 use std::{
+    fs,
     io::{Write, stdout},
     path::PathBuf,
     process::Stdio,
+    sync::Arc,
 };
 use sum::Sum;
 
@@ -95,8 +98,21 @@ fn check(sum: &mut Sum, name: &str, ok: bool) -> Result<(), Error> {
     Ok(())
 }
 
+/// Who was begun with `&` by a shell without job control, or by nohup(1), ignores SIGINT, and so would the tests, which
+/// send it. What is caught here is the default's again after execve(2).
+fn heed_interrupts() -> Result<(), Error> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or_default();
+    for signal in [SIGINT, SIGQUIT].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 1) {
+        signal_hook::flag::register(signal, Arc::default())?;
+    }
+    Ok(())
+}
+
 /// Runs the tests on this machine, with their output passed through and read along.
 fn here(sum: &mut Sum, stage: Option<&Stage>, filter: &[String]) -> Result<(), Error> {
+    heed_interrupts()?;
     let mut command = cargo::cargo("test");
     command.arg("--no-fail-fast").env("STAGES_PROBE", workspace::probe()?);
     match stage {
