@@ -21,7 +21,7 @@ const UNKNOWN: &str = "does not exist";
 const HALF: &str = "is not whole";
 const ENDED: &str = "container not running";
 /// To an ordinary user, of one that is not started yet: it can no more be looked into than from inside (CVE-2016-9962).
-const CLOSED: &str = "is not yours to look into";
+const CLOSED: &str = "EACCES (Permission denied)";
 const KILLED: &str = "has ended without a word";
 
 // ANCHOR: races-verbs
