@@ -27,14 +27,14 @@ use sum::Sum;
 /// Run the whole test suite, as root or not; what needs root or a feature skips loudly.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask test           the whole suite, the conventions and the book\n  cargo xtask test stage1    the tests of one stage\n  cargo xtask test --vm all  the isolation tests on Debian's kernel, under v1, hybrid and v2\n  cargo xtask test --prove-red   break each defence of the runtime in a copy: its test must fail\n  cargo xtask test --prove-red --only CVE-2019-5736\n  STAGES_NO_SKIP=1 cargo xtask test   a skip is a failure, as in CI"
+    after_help = "Examples:\n  cargo xtask test           the whole suite, the conventions and the book\n  cargo xtask test stage1    the tests of one stage\n  cargo xtask test --vm all  the isolation tests on Debian's kernel, under v1, hybrid and v2\n  cargo xtask test --vm v1,v2    the same under two of them\n  cargo xtask test --prove-red   break each defence of the runtime in a copy: its test must fail\n  cargo xtask test --prove-red --only CVE-2019-5736\n  STAGES_NO_SKIP=1 cargo xtask test   a skip is a failure, as in CI"
 )]
 pub(crate) struct TestArguments {
     /// stage1, stage2, …; everything when none is named
     stage: Option<String>,
-    /// Run what asks the kernel in virtual machines, one for each layout of control groups
-    #[arg(long, value_enum)]
-    vm: Option<Layouts>,
+    /// Run what asks the kernel in virtual machines, one for each of these layouts of control groups
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LAYOUT,…")]
+    vm: Vec<Layouts>,
     /// The kernel of these machines: an image, or `debian`
     #[arg(long, requires = "vm", default_value = vm::DEBIAN, value_name = "PATH|debian")]
     kernel: PathBuf,
@@ -76,8 +76,9 @@ pub(crate) fn test(arguments: &TestArguments) -> Outcome {
         return red::prove(&arguments.only);
     }
     let stage = arguments.stage.as_deref().map(stages::find).transpose()?;
-    if let Some(layouts) = arguments.vm {
-        return inside::test(layouts.each(), &arguments.kernel, stage, &arguments.filter);
+    if !arguments.vm.is_empty() {
+        let layouts = arguments.vm.iter().flat_map(|layouts| layouts.each()).copied().collect::<Vec<_>>();
+        return inside::test(&layouts, &arguments.kernel, stage, &arguments.filter);
     }
     let mut sum = Sum::default();
     here(&mut sum, stage, &arguments.filter)?;
