@@ -19,7 +19,7 @@ use crate::plan::filter;
 use crate::plan::process::ProcessPlan;
 use crate::seccomp::Arch;
 use crate::state::{Place, Record, Status};
-use crate::visit::outside::{Inside, doors};
+use crate::visit::outside::{Inside, doors, require_there};
 use crate::visit::{Visit, visit};
 use crate::{Error, Failure, Result, capabilities, cgroup, exec, own_executable};
 use nix::errno::Errno;
@@ -162,7 +162,9 @@ fn require_running(desk: &Desk, args: &ExecArgs, place: &Place, record: &Record)
 fn inside(desk: &Desk, args: &ExecArgs, place: &Place, record: &Record) -> Result<Inside> {
     let has_not_begun = || desk.status(place, record).is_ok_and(|status| status == Status::Created);
     let init = record.init.ok_or_else(|| Error::refused("container not running"))?;
-    let doors = doors(&cgroup::layout()?, &place.traces()?.groups, args.cgroup.as_deref(), init)?;
+    let doors = doors(&cgroup::layout()?, &place.traces()?.groups, args.cgroup.as_deref(), init)
+        // Somebody who deletes it takes its groups away first.
+        .or_else(|error| require_there(init).and(Err(error)))?;
     Inside::of(init, doors, record.keyring).map_err(|error| match error.errno() {
         // Not dumpable yet (ptrace(2), PTRACE_MODE_READ).
         Some(Errno::EACCES) if has_not_begun() => error.with_hint(
