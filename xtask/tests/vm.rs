@@ -175,7 +175,7 @@ fn a_machine_that_stands_still_before_its_command_is_booted_anew() {
     let script = "#!/bin/sh\n[ -e \"$TRIED\" ] || { : >\"$TRIED\"; exec sleep 1000; }\nPATH=$BEFORE exec qemu-system-x86_64 \"$@\"\n";
     fs::write(&qemu, script).unwrap();
     fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut machine = vm(&["--timeout", "90"]);
+    let mut machine = vm(&["--timeout", "200"]);
     machine.env("BEFORE", &path).env("PATH", format!("{}:{path}", ground.path().display()));
     machine.env("TRIED", ground.path().join("tried"));
     machine.args(["echo", "up"]).assert().success().stdout("up\n").stderr("");

@@ -83,7 +83,7 @@ enum Early {
 const BEGUN: &[u8] = b"begun";
 
 /// For how long a machine may boot; it takes three seconds, and on a busy host twenty.
-const BOOT: Duration = Duration::from_secs(90);
+const BOOT: Duration = Duration::from_secs(75);
 
 impl Machine<'_> {
     /// Boots with `root` as first root, until its command ends.
@@ -167,8 +167,7 @@ impl Machine<'_> {
         begun: &AtomicBool,
         unread: impl Fn() -> bool,
     ) -> io::Result<Option<Early>> {
-        // Three machines at most, within the limit of the whole.
-        let stuck = Instant::now() + BOOT.min(self.limit / 3);
+        let stuck = Instant::now() + BOOT;
         loop {
             if stop.load(Ordering::Relaxed) {
                 return Ok(Some(Early::Interrupted));
