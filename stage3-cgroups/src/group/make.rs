@@ -63,16 +63,14 @@ impl Made {
         existing: Existing,
     ) -> Result<Directory> {
         const OFTEN: usize = 5;
-        let mut made = self.group_in_once(hierarchy, base, name, wanted, existing);
+        let mut make = || self.group_in_once(hierarchy, base, name, wanted, existing);
         for _ in 0..OFTEN {
-            match &made {
-                Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ENODEV)) => {
-                    made = self.group_in_once(hierarchy, base, name, wanted, existing);
-                }
-                _ => break,
+            match make() {
+                Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ENODEV)) => (),
+                made => return made,
             }
         }
-        made
+        make()
     }
 
     fn group_in_once(
