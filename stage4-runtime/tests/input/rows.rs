@@ -22,6 +22,14 @@ pub type Row = (Value, &'static str, &'static str, &'static str);
 /// What is changed; words of the error.
 pub type Cannot = (Value, &'static [&'static str]);
 
+pub fn process(patch: Value) -> Value {
+    json!({ "process": patch })
+}
+
+pub fn linux(patch: Value) -> Value {
+    json!({ "linux": patch })
+}
+
 impl Table {
     /// For rules, which are the same for everybody.
     pub fn for_anybody() -> Option<Table> {

@@ -3,7 +3,7 @@
 //! config.md, config-linux.md. Book: "config.json, field by field" (`config`).
 //! Invariant: one error with path, value, rule and source. Each rule's edges are tried by the tests of `config`.
 
-use crate::rows::Table;
+use crate::rows::{Table, linux, process};
 use serde_json::{Value, json};
 
 const NAMESPACES: &str = "config-linux.md, Namespaces";
@@ -11,14 +11,6 @@ const SECCOMP: &str = "config-linux.md, Seccomp";
 const HOOKS: &str = "config.md, POSIX-platform Hooks";
 const PROCESS: &str = "config.md, Process";
 const ABSOLUTE: &str = "is no absolute path";
-
-fn process(patch: Value) -> Value {
-    json!({ "process": patch })
-}
-
-fn linux(patch: Value) -> Value {
-    json!({ "linux": patch })
-}
 
 #[test]
 fn rules_of_the_whole_are_kept() {

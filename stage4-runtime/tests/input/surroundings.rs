@@ -3,19 +3,11 @@
 //! setns(2), mknod(2), mount(2), prlimit(2). Book: "A container's birth" (`birth`).
 //! Invariant: whatever was made until then is gone, and the words say with which call, why, and what to do.
 
-use crate::rows::{Cannot, Table};
+use crate::rows::{Cannot, Table, linux, process};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-
-fn process(patch: Value) -> Value {
-    json!({ "process": patch })
-}
-
-fn linux(patch: Value) -> Value {
-    json!({ "linux": patch })
-}
 
 #[test]
 fn namespaces_that_cannot_be_joined_are_an_error() {
