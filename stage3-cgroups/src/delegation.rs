@@ -12,7 +12,7 @@
 use crate::controller::{Controller, TABLE};
 use crate::directory::Directory;
 use crate::group::Group;
-use crate::layout::{Base, Hierarchy, Kind, Layout, Version};
+use crate::layout::{Base, Hierarchy, Layout, Version};
 use crate::name::GroupName;
 use crate::{Error, Result};
 use nix::fcntl::{AT_FDCWD, AtFlags};
@@ -63,10 +63,11 @@ impl Base {
         }
     }
 
-    /// Our own group; or the one above it, where version 2 is alone, ours holds processes itself, as the group of a
-    /// login does, and we may make groups there.
+    /// Our own group; or the one above it, where version 2 alone limits anything, ours holds processes itself, as the
+    /// group of a login does, and we may make groups there.
     pub fn beside(layout: &Layout) -> Base {
-        let Some(unified) = layout.unified().filter(|_| layout.kind() == Kind::V2) else { return Base::Here };
+        let alone = layout.useful().all(|hierarchy| hierarchy.version == Version::V2);
+        let Some(unified) = layout.unified().filter(|_| alone) else { return Base::Here };
         let of = |base| home(unified, Controller::Memory, base);
         match of(Base::Here).held && of(Base::Beside).make {
             true => Base::Beside,
