@@ -43,8 +43,8 @@ clear() { # again, where podman's own clean-up of one that has just ended is in 
 
 finish() {
     [ "$CLIENT" = machine ] || return 0
-    engine system reset --force
-    await gone # a conmon ends a moment after its container
+    await engine system reset --force # a conmon that still writes its last words is in the way
+    await gone
 }
 
 gone() {
