@@ -52,6 +52,9 @@ pub struct Sandbox {
     hierarchies: Vec<Hierarchy>,
 }
 
+/// What timeout(1) ends with when the time is up.
+const TIMED_OUT: i32 = 124;
+
 impl Sandbox {
     /// Finds out what it would be made of, and tries one.
     ///
@@ -66,9 +69,13 @@ impl Sandbox {
             return Err(Answer::no(format!("{tool} is not found in PATH"), Some(&remedy)));
         }
         let sandbox = Sandbox::found().map_err(|error| Answer::no(error.to_string(), None))?;
-        let tried = sandbox.command("true", Duration::from_secs(60)).stdin(Stdio::null()).output();
+        let patience = Duration::from_secs(60);
+        let tried = sandbox.command("true", patience).stdin(Stdio::null()).output();
         match tried {
             Ok(output) if output.status.success() => Ok(sandbox),
+            Ok(output) if output.status.code() == Some(TIMED_OUT) => {
+                Err(Answer::no(format!("a sandbox was not made within {} s", patience.as_secs()), None))
+            }
             Ok(output) => Err(Answer::no(String::from_utf8_lossy(&output.stderr).trim(), None)),
             Err(error) => Err(Answer::no(format!("setpriv: {error}"), None)),
         }
