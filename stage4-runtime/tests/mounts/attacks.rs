@@ -75,7 +75,7 @@ fn race() {
         1
     })
     .unwrap();
-    let rounds = std::env::var("STAGES_RACE_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap());
+    let rounds = std::env::var("STAGES_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap());
     for _ in 0..rounds.div_ceil(200) {
         // Mounts on mounts slow the walk down: begin again now and then.
         crate::ground::apart(|| rush(&bundle, 200));
