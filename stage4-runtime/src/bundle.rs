@@ -8,8 +8,8 @@ use crate::config::check::{self, Verb};
 use crate::config::{Config, Fault, parse};
 use crate::{Error, Result};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 
 /// What bundle.md calls the file.
 pub const CONFIG: &str = "config.json";
+
+/// What `spec` calls the root.
+pub const ROOT: &str = "rootfs";
 
 /// More than any config.json needs, and little enough to be read into memory.
 pub const LONGEST: u64 = 32 << 20;
@@ -72,6 +75,18 @@ impl Bundle {
         Ok(Checked { config, text, warnings })
     }
     // ANCHOR_END: bundle
+
+    /// What is called `name` in it, if something is.
+    ///
+    /// # Errors
+    /// What the kernel says, but that there is nothing.
+    pub fn look(&self, name: &str) -> Result<Option<FileStat>> {
+        match fstatat(&self.directory, name, AtFlags::empty()) {
+            Ok(status) => Ok(Some(status)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(Error::call(format!("fstatat({:?})", self.path.join(name)), errno)),
+        }
+    }
 
     fn read(&self) -> Result<Vec<u8>> {
         let path = self.path.join(CONFIG);

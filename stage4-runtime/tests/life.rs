@@ -14,6 +14,8 @@ mod rootless;
 mod sys;
 #[path = "life/trace.rs"]
 mod trace;
+#[path = "life/unwritten.rs"]
+mod unwritten;
 #[path = "life/visit.rs"]
 mod visit;
 #[path = "life/walk.rs"]

@@ -3,9 +3,9 @@
 //! Book: "The life cycle" (`create`).
 //! Invariant: an error leaves everything as it was before: no state, no group, no process.
 
-use super::{Desk, failed};
+use super::{Desk, failed, spec};
 use crate::birth::{self, Begin, Born, Order};
-use crate::bundle::{Bundle, Checked};
+use crate::bundle::{Bundle, CONFIG, Checked, ROOT};
 use crate::config::check::Verb;
 use crate::config::linux::NamespaceKind;
 use crate::console::socket::{Peer, connect_to};
@@ -75,7 +75,8 @@ impl Making {
 }
 
 pub(super) fn create(desk: &Desk, args: &CreateArgs) -> Result<u8, Failure> {
-    make(desk, &args.making, Begin::WhenRung, Terminal::Sent, &Trace::off()).map(|_| 0)
+    let (begin, terminal, trace) = (Begin::WhenRung, Terminal::Sent, &Trace::off());
+    make(desk, &args.making, &Manner { begin, terminal, unwritten: None, trace }).map(|_| 0)
 }
 
 /// What becomes of the other end of the container's terminal.
@@ -85,6 +86,15 @@ pub(super) enum Terminal {
     Sent,
     /// We attend it, between it and our own terminal.
     Attended,
+}
+
+/// How `create` and `run` differ.
+pub(super) struct Manner<'a> {
+    pub begin: Begin,
+    pub terminal: Terminal,
+    /// Where there is no config.json, what `spec` would write for this command. None: there must be one.
+    pub unwritten: Option<&'a [String]>,
+    pub trace: &'a Trace,
 }
 
 /// A container that was made, and what is needed to end it.
@@ -109,15 +119,9 @@ struct Prepared {
 }
 
 /// From the command line to a container that is created.
-pub(super) fn make(
-    desk: &Desk,
-    args: &Making,
-    begin: Begin,
-    whose: Terminal,
-    trace: &Trace,
-) -> Result<Made, Failure> {
+pub(super) fn make(desk: &Desk, args: &Making, manner: &Manner<'_>) -> Result<Made, Failure> {
     own_executable::protect().map_err(failed)?;
-    let prepared = prepare(desk, args, whose).map_err(failed)?;
+    let prepared = prepare(desk, args, manner).map_err(failed)?;
     let Prepared { text, plan, record, layout, groups, console, terminal, listeners } = prepared;
 
     // Here the side effects begin.
@@ -131,11 +135,11 @@ pub(super) fn make(
         traces: Traces { groups, init: None },
         record,
         layout: &layout,
-        begin,
+        begin: manner.begin,
         console,
         listeners,
         preserved: args.preserve_fds,
-        trace,
+        trace: manner.trace,
         told: false,
     };
     let lock = Cell::new(Some(lock));
@@ -164,15 +168,16 @@ pub(super) fn make(
 }
 
 /// Reads, checks and plans.
-fn prepare(desk: &Desk, args: &Making, whose: Terminal) -> Result<Prepared> {
+fn prepare(desk: &Desk, args: &Making, manner: &Manner<'_>) -> Result<Prepared> {
     let listeners = exec::listeners();
     check_preserved(listeners + args.preserve_fds)?;
     let bundle = Bundle::open(&args.bundle)?;
-    let Checked { config, text, mut warnings } = bundle.config(Verb::Start)?;
+    let Checked { config, text, mut warnings } = checked(desk, &bundle, manner.unwritten)?;
     let way = if args.no_pivot { Way::Chroot } else { Way::Pivot };
     let mut plan = Plan::of(&config, &args.id, bundle.path(), way, facts(&config.linux)?, &mut warnings)?;
     warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("config.json: {warning}")));
-    let (console, terminal) = terminal_goes_to(plan.process.terminal, args.console_socket.as_deref(), whose)?;
+    let (console, terminal) =
+        terminal_goes_to(plan.process.terminal, args.console_socket.as_deref(), manner.terminal)?;
     let layout = cgroup::layout()?;
     plan.cgroup = cgroup::settled(&layout, plan.cgroup);
     let groups = cgroup::paths(&layout, &plan.cgroup);
@@ -190,6 +195,22 @@ fn prepare(desk: &Desk, args: &Making, whose: Terminal) -> Result<Prepared> {
         keyring: !args.no_new_keyring,
     };
     Ok(Prepared { text, plan, record, layout, groups, console, terminal, listeners })
+}
+
+/// What config.json says; or, where a root alone is the bundle, what `spec` would have written for it.
+fn checked(desk: &Desk, bundle: &Bundle, unwritten: Option<&[String]>) -> Result<Checked> {
+    let Some(command) = unwritten else { return bundle.config(Verb::Start) };
+    match (bundle.look(CONFIG)?.is_some(), bundle.look(ROOT)?.is_some()) {
+        (false, true) => {
+            let (config, text) = spec::unwritten(desk, bundle, command)?;
+            Ok(Checked { config, text, warnings: Vec::new() })
+        }
+        (true, _) if !command.is_empty() => {
+            Err(Error::refused("config.json says what is run, and a command is given as well")
+                .with_hint("leave the command out; or remove config.json, and what `spec` writes applies"))
+        }
+        _ => bundle.config(Verb::Start),
+    }
 }
 
 pub(super) fn facts(linux: &crate::config::Linux) -> Result<Facts> {

@@ -3,7 +3,7 @@
 //! poll(2), pidfd_open(2), signalfd(2). Book: "The life cycle" (`run`).
 //! Invariant: the exit status is the process's own, and nothing of the container is left when it is known.
 
-use super::create::{Made, Making, Terminal, make, write_whole};
+use super::create::{Made, Making, Manner, Terminal, make, write_whole};
 use super::{Desk, failed};
 use crate::attendance::{attend_until, pass_on};
 use crate::birth::{self, Begin};
@@ -18,9 +18,16 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
+const AFTER: &str = "\
+A bundle that is a directory with rootfs and no config.json is run as `spec` would describe it.
+
+Examples:
+  stage4-runtime run --bundle box mine; echo $?     what box/config.json says
+  stage4-runtime run --bundle box mine -- ls /      without a config.json";
+
 /// Create a container, start it, and delete it when it has ended
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  stage4-runtime run --bundle box mine; echo $?")]
+#[command(after_help = AFTER)]
 pub struct RunArgs {
     #[command(flatten)]
     making: Making,
@@ -33,12 +40,16 @@ pub struct RunArgs {
     /// Write down what was done until it ran, by whom, and when: FILE.json for programs, FILE.svg as a picture
     #[arg(long, value_name = "FILE", value_parser = Paper::named)]
     trace: Option<Paper>,
+    /// What is run instead of a shell, where there is no config.json
+    #[arg(last = true)]
+    command: Vec<String>,
 }
 
 impl RunArgs {
     /// With no option.
     pub(super) fn plain(id: ContainerId, bundle: PathBuf) -> Self {
-        RunArgs { making: Making::plain(id, bundle), detach: false, keep: false, trace: None }
+        let (detach, keep, trace, command) = (false, false, None, Vec::new());
+        RunArgs { making: Making::plain(id, bundle), detach, keep, trace, command }
     }
 }
 
@@ -73,7 +84,8 @@ impl Paper {
 pub(super) fn run(desk: &Desk, args: &RunArgs) -> Result<u8, Failure> {
     let terminal = if args.detach { Terminal::Sent } else { Terminal::Attended };
     let trace = if args.trace.is_some() { Trace::begin().map_err(failed)? } else { Trace::off() };
-    let made = make(desk, &args.making, Begin::AtOnce, terminal, &trace)
+    let (begin, unwritten) = (Begin::AtOnce, Some(args.command.as_slice()));
+    let made = make(desk, &args.making, &Manner { begin, terminal, unwritten, trace: &trace })
         .inspect_err(|_| write_trace(desk, args, &trace))?;
     // From here on what is sent to us is meant for it; and when it has ended, for nobody: it is removed all the same.
     let signals = Signals::hold().map_err(failed).inspect(Signals::keep_held);

@@ -4,17 +4,23 @@
 //! Invariant: a file that is there is never written over, and what is written has passed every check.
 
 use super::Desk;
-use crate::bundle::CONFIG;
+use crate::bundle::{Bundle, CONFIG, ROOT};
 use crate::config::edit::{self, Assignment, Edits};
-use crate::config::spec;
+use crate::config::{Config, spec};
 use crate::log::Level;
-use crate::{Error, Result};
+use crate::rootless::is_root_of_the_machine;
+use crate::{Error, Result, cgroup};
 use nix::unistd::{getegid, geteuid};
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
 const AFTER: &str = "\
+It is a shell's: 64 MiB of memory and no swap, 128 tasks and half a processor, where groups with
+such limits can be made. Whoever needs more sets more, or removes the limit. Users of its own it
+has where rootfs is there and belongs to their first: a uid and gid that are the same multiple of
+65536, as after `chown -R 524288:524288 rootfs`.
+
 PATH is written as errors write it. In brackets is an entry of an array: by its number, by its
 name (its text, destination, type, path or name), or + for one more behind the last.
 VALUE is JSON; what is none is taken as a text. First is removed, then set, each as typed.
@@ -23,7 +29,7 @@ Examples:
   stage4-runtime spec --bundle box                                 a shell, with a terminal
   stage4-runtime spec -- probe facts                               a command, without one
   stage4-runtime spec --set hostname=box --set root.readonly=false
-  stage4-runtime spec --set linux.resources.memory.limit=52428800
+  stage4-runtime spec --set 'linux.resources.memory={\"limit\": 1073741824}' --remove linux.resources.cpu
   stage4-runtime spec --remove 'linux.namespaces[network]' --remove linux.seccomp
   stage4-runtime spec --set 'linux.namespaces[network].path=/proc/1234/ns/net'
   stage4-runtime spec --set 'mounts[+]={\"destination\": \"/tmp\", \"type\": \"tmpfs\"}'
@@ -52,17 +58,14 @@ pub struct SpecArgs {
 
 pub(super) fn spec(desk: &Desk, args: &SpecArgs) -> Result<u8> {
     let config = match args.rootless {
-        true => spec::rootless(geteuid().as_raw(), getegid().as_raw()),
-        false => spec::default(),
+        true => for_user()?,
+        false => for_root(desk, &Bundle::open(&args.bundle)?)?,
     };
-    let config = spec::closed(config)?;
     let edits = Edits { remove: &args.remove, set: &args.set, command: &args.command };
     let (config, warnings) = edit::apply(&config, &edits)?;
     warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("{CONFIG}: {warning}")));
     let path = args.bundle.join(CONFIG);
-    let mut text =
-        serde_json::to_vec_pretty(&config).map_err(|e| Error::refused(format!("{CONFIG}: {e}")))?;
-    text.push(b'\n');
+    let text = text_of(&config)?;
     let file = File::options().write(true).create_new(true).open(&path);
     file.and_then(|mut file| file.write_all(&text)).map_err(|e| {
         let error = Error::io(format!("open({path:?}, O_WRONLY|O_CREAT|O_EXCL)"), &e);
@@ -74,4 +77,38 @@ pub(super) fn spec(desk: &Desk, args: &SpecArgs) -> Result<u8> {
         }
     })?;
     Ok(0)
+}
+
+/// For root: with users of its own where its root directory has them, and told which limits cannot be had.
+fn for_root(desk: &Desk, bundle: &Bundle) -> Result<Config> {
+    let mut config = spec::closed(spec::default())?;
+    if let Some(root) = bundle.look(ROOT)? {
+        config = spec::with_users(config, (root.st_uid, root.st_gid));
+    }
+    let (config, missing) = spec::limited(config, &cgroup::layout()?);
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        desk.log.say(Level::Warning, &format!("without limits of {missing}: no group here is given them"));
+    }
+    Ok(config)
+}
+
+/// For an ordinary user, to whom groups are seldom given: who wants limits asks for them, and is told.
+fn for_user() -> Result<Config> {
+    let config = spec::closed(spec::rootless(geteuid().as_raw(), getegid().as_raw()))?;
+    Ok(spec::limited(config, &cgroup::layout()?).0)
+}
+
+/// What `spec` would write into `bundle` for whoever calls, with this command; and its text.
+pub(super) fn unwritten(desk: &Desk, bundle: &Bundle, command: &[String]) -> Result<(Config, Vec<u8>)> {
+    let config = if is_root_of_the_machine() { for_root(desk, bundle)? } else { for_user()? };
+    let (config, _) = edit::apply(&config, &Edits { remove: &[], set: &[], command })?;
+    let text = text_of(&config)?;
+    Ok((config, text))
+}
+
+fn text_of(config: &Config) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(config).map_err(|e| Error::refused(format!("{CONFIG}: {e}")))?;
+    text.push(b'\n');
+    Ok(text)
 }

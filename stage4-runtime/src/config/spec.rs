@@ -1,18 +1,22 @@
 //! The config.json that `spec` writes: a shell in a container, to begin with.
 //!
-//! Reads below /proc/self/ns which kinds of namespaces there are. Book: "A bundle" (`bundle`).
-//! Invariant: what is written passes every check: what callers of runc expect of `spec`, and closed as far as no choice
-//! of the caller is needed for it.
+//! Reads which kinds of namespaces there are, and which controllers may be given to groups. Book: "A bundle" (`bundle`).
+//! Invariant: what is written passes every check, and this machine can bring it about: what callers of runc expect of
+//! `spec`, closed as far as it can be closed for a root directory that belongs to anybody.
 
 use super::linux::{IdMapping, Linux, Namespace, NamespaceKind};
 use super::mounts::Mount;
 use super::process::{Capabilities, Process, Resource, Rlimit, User};
-use super::resources::Resources;
+use super::resources::{Cpu, Memory, Pids, Resources};
 use super::seccomp::{Action, Condition, Operator, Rule, Seccomp};
 use super::{Config, Hooks, Root, VERSION};
+use crate::bundle::ROOT;
 use crate::config::devices::DeviceRule;
 use crate::{Error, Result};
+use stage3_cgroups::delegation::{Home, grants};
+use stage3_cgroups::{Base, Controller, Layout, Version};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What can be seen of the host in /proc and /sys, and is nobody's business inside.
 const MASKED: [&str; 10] = [
@@ -36,7 +40,7 @@ pub fn default() -> Config {
     Config {
         oci_version: VERSION.to_owned(),
         process: Some(process()),
-        root: Some(Root { path: "rootfs".to_owned(), readonly: true }),
+        root: Some(Root { path: ROOT.to_owned(), readonly: true }),
         hostname: Some("stage4".to_owned()),
         domainname: None,
         mounts: mounts(),
@@ -84,6 +88,57 @@ pub fn closed(mut config: Config) -> Result<Config> {
     }
     config.linux.seccomp = Some(filter());
     Ok(config)
+}
+
+/// How many ids a container has, and where they may begin: at multiples of it, as systemd-nspawn(1) has it.
+const IDS: u32 = 1 << 16;
+
+/// Gives a container users of its own, if its root directory, which has this uid and gid, belongs to the first of them.
+///
+/// A runtime changes no owners (config-linux.md, User namespace mappings), and root of other users could not even make
+/// a mount point in a root directory that belongs to root.
+pub fn with_users(mut config: Config, (uid, gid): (u32, u32)) -> Config {
+    if uid == gid && uid >= IDS && uid % IDS == 0 && uid.checked_add(IDS).is_some() {
+        let linux = &mut config.linux;
+        linux.namespaces.push(Namespace { kind: NamespaceKind::User, path: None });
+        let map = vec![IdMapping { container_id: 0, host_id: uid, size: IDS }];
+        (linux.uid_mappings, linux.gid_mappings) = (map.clone(), map);
+    }
+    config
+}
+
+// ANCHOR: limited
+/// Gives a shell what it needs, and no more: 64 MiB of memory and no swap, 128 tasks, half a processor. Which of
+/// these cannot be had here is told; a file that asked for it would be refused.
+pub fn limited(mut config: Config, layout: &Layout) -> (Config, Vec<&'static str>) {
+    let grants = grants(layout, Base::beside(layout));
+    let given = |controller| {
+        let home = grants.iter().find(|grant| grant.controller == controller)?.home.as_ref();
+        home.filter(|home| home.make && home.handed_down && !home.held)
+    };
+    let (memory, cpu, tasks) = (given(Controller::Memory), given(Controller::Cpu), given(Controller::Pids));
+    let limits = Resources {
+        memory: memory.map(|home| Memory {
+            limit: Some(64 << 20),
+            swap: accounts_for_swap(home).then_some(64 << 20),
+            ..Memory::default()
+        }),
+        cpu: cpu.map(|_| Cpu { quota: Some(50_000), period: Some(100_000), ..Cpu::default() }),
+        pids: tasks.map(|_| Pids { limit: Some(128) }),
+        ..config.linux.resources.take().unwrap_or_default()
+    };
+    config.linux.resources = Some(limits).filter(|limits| *limits != Resources::default());
+    let missing = [(memory, "memory"), (cpu, "cpu"), (tasks, "pids")];
+    (config, missing.into_iter().filter_map(|(home, name)| home.is_none().then_some(name)).collect())
+}
+// ANCHOR_END: limited
+
+/// Can swap be limited? Version 1 has the file where it is accounted for, version 2 always but in a kernel without swap.
+fn accounts_for_swap(home: &Home) -> bool {
+    match home.version {
+        Version::V1 => home.mount.join("memory.memsw.limit_in_bytes").exists(),
+        Version::V2 => Path::new("/proc/swaps").exists(),
+    }
 }
 
 // ANCHOR: filter

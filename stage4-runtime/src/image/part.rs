@@ -156,7 +156,7 @@ pub fn remove(bundle: &Path) -> Result<()> {
 
 /// What `unpack`, `mount` and `from` put into a bundle.
 fn contents() -> impl Iterator<Item = &'static str> {
-    [crate::bundle::CONFIG, super::unpack::ROOT].into_iter().chain(overlay::OWN).chain(build::OWN)
+    [crate::bundle::CONFIG, crate::bundle::ROOT].into_iter().chain(overlay::OWN).chain(build::OWN)
 }
 
 fn there(bundle: &Path) -> Error {

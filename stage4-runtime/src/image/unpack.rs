@@ -14,7 +14,7 @@ use super::stream::Watch;
 use super::tape::Tape;
 use super::{Image, convert, users};
 use crate::beneath::{self, ExactModes};
-use crate::bundle::CONFIG;
+use crate::bundle::{CONFIG, ROOT};
 use crate::config::edit::{self, Edits};
 use crate::config::linux::IdMapping;
 use crate::config::{Config, Fault, spec};
@@ -31,9 +31,6 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-
-/// The root's name in the bundle.
-pub const ROOT: &str = "rootfs";
 
 /// What is to be made.
 #[derive(Debug)]
@@ -83,7 +80,7 @@ fn is_installed(program: &str) -> bool {
         .is_some_and(|path| std::env::split_paths(&path).any(|at| at.join(program).exists()))
 }
 
-/// What `spec` writes for whoever has these users.
+/// What `spec` writes for whoever has these users, but for the limits: what its programs need, an image does not tell.
 ///
 /// # Errors
 /// /proc cannot be read.

@@ -101,13 +101,16 @@ impl Bench {
         format!("{}-{}", self.name(), self.used.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The default configuration without a terminal, for `sh -c SCRIPT`, and edited.
+    /// The default configuration without a terminal and without limits, for `sh -c SCRIPT`, and edited.
     pub fn config(&self, script: &str, edit: impl FnOnce(&mut Value)) {
         fs::remove_file(self.path("config.json")).ok();
         self.runtime(&["spec"]).assert().success();
         let mut config = self.read("config.json");
         config["process"]["terminal"] = json!(false);
         config["process"]["args"] = json!(["sh", "-c", script]);
+        if let Some(limits) = config["linux"]["resources"].as_object_mut() {
+            limits.retain(|kind, _| kind == "devices");
+        }
         edit(&mut config);
         fs::write(self.path("config.json"), config.to_string()).unwrap();
     }

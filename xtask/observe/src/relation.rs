@@ -59,7 +59,7 @@ impl Names {
     pub fn apply(&self, text: &str) -> String {
         let named =
             self.names.iter().fold(text.to_owned(), |text, (value, name)| replace_word(&text, value, name));
-        let named = self.bare_namespaces(&peer_groups(&clocks(&self.namespaces(&named))));
+        let named = self.bare_namespaces(&peer_groups(&clocks(&positions(&self.namespaces(&named)))));
         groups::apply(&named, &self.groups)
     }
 
@@ -97,6 +97,18 @@ impl Names {
         }
         named + rest
     }
+}
+
+/// Where in a file something is depends on what stands before it, as limits that one machine has and another has not.
+fn positions(text: &str) -> String {
+    let mut parts = text.split("(line ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |told, part| match part.split_once(')') {
+        Some((place, rest)) if place.split(" column ").all(is_number) => {
+            format!("{told}(line <line> column <column>){rest}")
+        }
+        _ => format!("{told}(line {part}"),
+    })
 }
 
 /// How long an answer took is the only clock that transcripts show.
@@ -220,6 +232,15 @@ mod tests {
             "shared:peers-1 master:peers-1\nmaster:peers-2"
         );
         assert_eq!(clocks("a: reply after 0.3 ms\n"), "a: reply after <time>\n");
+    }
+
+    #[test]
+    fn places_in_a_file_are_told_apart_from_other_lines() {
+        assert_eq!(
+            positions("a (line 9 column 22) [b] (line 3)"),
+            "a (line <line> column <column>) [b] (line 3)"
+        );
+        assert_eq!(positions("(line 9 column"), "(line 9 column");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(super) const COLUMNS: [Column; 19] = [
     column("limited", '4', Kind::Layers(3), "and limits, devices, a view of its own groups"),
     column("seccomp", '5', Kind::Layers(4), "and the usual filter of calls"),
     column("full", '6', Kind::Layers(5), "and users, clocks, and a stricter filter"),
-    column("default", 'D', Kind::Default, "what `stage4-runtime spec` writes"),
+    column("default", 'D', Kind::Default, "what `stage4-runtime spec` writes, for a root of its users"),
     column("rootless", 'R', Kind::Rootless, "the same, for an ordinary user"),
 ];
 

@@ -208,6 +208,9 @@ impl Host {
             let become_him = ["setpriv", "--reuid", ORDINARY, "--regid", ORDINARY, "--keep-groups"];
             words.extend(become_him.map(str::to_owned));
         }
+        if column.kind == Kind::Default {
+            sh("chown 524288:524288 $1; ln -s $1 $2/rootfs", &[root, &place])?;
+        }
         let own = if rootless { place.join("stage4-runtime") } else { "stage4-runtime".into() };
         let mut spec = Command::new(words.first().map_or(own.as_os_str(), |word| word.as_ref()));
         if rootless {

@@ -1,0 +1,77 @@
+//! A root without a config.json, and what `spec` makes of the machine it is on and of the root beside it.
+
+use crate::ground::Bench;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::chown;
+
+/// The ids of its users begin here: a multiple of 65536.
+const FIRST: u32 = 8 << 16;
+
+#[test]
+fn a_root_alone_is_run_as_spec_would_describe_it() {
+    let Some(bench) = Bench::for_anybody() else { return };
+    let look = ["sh", "-c", "id; hostname; cat /proc/self/uid_map; grep Seccomp: /proc/self/status; exit 5"];
+    let unwritten = bench.call(&[&["run", &bench.id(), "--"], &look[..]].concat());
+    let rootless = if crate::ground::is_root() { &[][..] } else { &["--rootless"] };
+    bench.output(&[&["spec"], rootless, &["--"], &look[..]].concat());
+    let written = bench.call(&["run", &bench.id()]);
+    assert_eq!((unwritten.0, &unwritten.2), (5, &String::new()), "{unwritten:?}");
+    assert_eq!(unwritten, written);
+    assert!(unwritten.1.contains("stage4\n") && unwritten.1.ends_with("Seccomp:\t2\n"), "{unwritten:?}");
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_root_alone_is_no_bundle_for_create_and_a_command_none_for_a_file() {
+    let Some(bench) = Bench::for_anybody() else { return };
+    let (status, _, errors) = bench.call(&["create", &bench.id()]);
+    assert!(status == 1 && errors.contains("config.json\", O_RDONLY): ENOENT"), "{errors}");
+    bench.config("true", |_| ());
+    let (status, output, errors) = bench.call(&["run", &bench.id(), "--", "ls"]);
+    assert_eq!((status, output.as_str()), (1, ""));
+    assert!(errors.contains("config.json says what is run") && errors.contains("\nhint: "), "{errors}");
+    bench.nothing_is_left();
+}
+
+#[test]
+fn what_spec_limits_is_limited() {
+    let Some(bench) = Bench::new() else { return };
+    let id = bench.id();
+    bench.output(&["run", "--detach", &id, "--", "sleep", "1000"]);
+    let told: Value = serde_json::from_str(&bench.output(&["events", "--stats", &id])).unwrap();
+    assert_eq!(told["data"]["pids"]["limit"], 128);
+    assert_eq!(told["data"]["memory"]["usage"]["limit"], 64 << 20);
+    bench.output(&["delete", "--force", &id]);
+    // Whoever spins is stopped half of the time, which the group counts; whoever takes too much is killed.
+    let spin =
+        "timeout 1 sh -c 'while :; do :; done'; cat /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat";
+    let (_, output, _) = bench.call(&["run", &bench.id(), "--", "sh", "-c", spin]);
+    let throttled = output.lines().find_map(|line| line.strip_prefix("nr_throttled "));
+    assert!(throttled.is_some_and(|count| count.parse::<u32>().unwrap() > 0), "{output}");
+    let take = ["--", "sh", "-c", "head -c 96m /dev/zero | tail -c 96m | wc -c"];
+    let (_, output, errors) = bench.call(&[&["run", &bench.id()], &take[..]].concat());
+    assert!(!output.contains("100663296"), "{output}{errors}");
+    bench.output(&[&["spec", "--remove", "linux.resources.memory"], &take[..]].concat());
+    assert_eq!(bench.output(&["run", &bench.id()]), "100663296");
+    bench.nothing_is_left();
+}
+
+#[test]
+fn a_root_that_belongs_to_users_of_its_own_gets_them() {
+    let Some(bench) = Bench::new() else { return };
+    let map = |owner: u32, group: u32| {
+        chown(bench.path("rootfs"), Some(owner), Some(group)).unwrap();
+        let look = ["--", "sh", "-c", "tr -s ' ' < /proc/self/uid_map; mkdir /new 2>&1"];
+        let (_, output, errors) = bench.call(&[&["run", &bench.id()], &look[..]].concat());
+        assert_eq!(errors, "", "{owner}:{group}");
+        output.lines().next().unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!(map(FIRST, FIRST), format!("0 {FIRST} 65536"));
+    // Root's; another's, whose ids may belong to users of the host; those of no one.
+    for (owner, group) in [(0, 0), (1000, 1000), (100_000, 100_000), (FIRST, 0), (0, FIRST)] {
+        assert_eq!(map(owner, group), "0 0 4294967295", "{owner}:{group}");
+    }
+    assert!(fs::exists(bench.path("rootfs/proc")).unwrap());
+    bench.nothing_is_left();
+}
