@@ -217,6 +217,20 @@ fn inhabitants(scenes: &[PathBuf]) -> Vec<Residue> {
     ours.map(|pid| Residue::Process(pid, processes::command(pid))).collect()
 }
 
+/// What the groups of a sandbox are called, before the pid of the shell that waits to remove them.
+const SANDBOX: &str = "stage4-sandbox-";
+
+/// Is it in a sandbox that somebody is still in? The shell beside it will remove it.
+fn is_inhabited(group: &Path) -> bool {
+    let names = group.components().filter_map(|part| part.as_os_str().to_str());
+    let shells = names.filter_map(|name| name.strip_prefix(SANDBOX));
+    let waits = |shell: &str| {
+        fs::read(format!("/proc/{shell}/cmdline"))
+            .is_ok_and(|words| words.split(|&byte| byte == 0).any(|word| word == b"stage4-sandbox"))
+    };
+    shells.into_iter().any(waits)
+}
+
 /// Control groups of ours and whatever is inside them, the deepest first. Four levels hold everything that demos make.
 fn cgroups() -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
@@ -237,6 +251,7 @@ fn cgroups() -> Vec<PathBuf> {
         found.extend(new);
         next += 1;
     }
+    found.retain(|group| !is_inhabited(group));
     found.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
     found
 }

@@ -175,6 +175,22 @@ fn nothing_is_left_when_it_is_interrupted() {
 }
 
 #[test]
+fn groups_are_left_when_nobody_stands_by_them() {
+    let Some(sandbox) = sandbox() else { return };
+    let (mut child, groups) = running(&sandbox, STUBBORN);
+    // No shell of a sandbox has this number.
+    let stale = sandbox.hierarchies[0].parent.join(format!("stage4-sandbox-{}", std::process::id()));
+    fs::create_dir(&stale).unwrap();
+    let left = crate::residue::find().unwrap();
+    fs::remove_dir(&stale).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    gone(&groups);
+    let is_left = |group: &PathBuf| left.contains(&crate::residue::Residue::Cgroup(group.clone()));
+    assert!(is_left(&stale) && !groups.iter().any(is_left), "{left:?}");
+}
+
+#[test]
 fn nothing_is_left_when_it_is_killed() {
     let Some(sandbox) = sandbox() else { return };
     let (mut child, groups) = running(&sandbox, STUBBORN);
