@@ -212,10 +212,23 @@ pub(super) fn of_setting(error: Error, setting: &Setting, place: &Place) -> Erro
             "the limits of a delegated group are the delegator's: make a group inside it, and limit that"
                 .to_owned()
         }
+        Some(Errno::EINVAL) if beyond_sum(setting, place) => {
+            "more than memory and swap together, memory.memsw.limit_in_bytes of this group: raise that as well"
+                .to_owned()
+        }
         Some(Errno::EINVAL | Errno::ERANGE | Errno::ENOSPC) => beyond_parent(setting, place),
         _ => return error,
     };
     error.with_hint(hint)
+}
+
+/// Is it the memory of version 1, and more than the sum that the group has of it and swap?
+fn beyond_sum(setting: &Setting, place: &Place) -> bool {
+    let read = |file| place.directory.read_if_there(file).ok().flatten()?.trim().parse::<u64>().ok();
+    setting.file == "memory.limit_in_bytes"
+        && setting.value.parse().is_ok_and(|asked: u64| {
+            read("memory.memsw.limit_in_bytes").is_some_and(|together| together < asked)
+        })
 }
 
 /// The value may be one that the group above does not have to give.
