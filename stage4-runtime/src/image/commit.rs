@@ -61,11 +61,18 @@ pub fn commit(order: &Order<'_>, watch: Watch<'_>) -> Result<String> {
             .with_hint("a bundle with a rootfs is wanted")
     })?;
     let layout = Layout::open(order.layout, watch)?;
+    match fill(&layout, order, &root, watch) {
+        Ok(digest) => Ok(digest),
+        Err(error) => layout.undo().and(Err(error)),
+    }
+}
+
+fn fill(layout: &Layout, order: &Order<'_>, root: &OwnedFd, watch: Watch<'_>) -> Result<String> {
     let (layer, diff_id) = match order.from {
-        None => packed(&layout, None, &root, watch)?,
-        Some(image) => beside(order.bundle, image, watch, |old| packed(&layout, Some(old), &root, watch))?,
+        None => packed(layout, None, root, watch)?,
+        Some(image) => beside(order.bundle, image, watch, |old| packed(layout, Some(old), root, watch))?,
     };
-    let older = order.from.map_or_else(|| Ok(Vec::new()), |image| brought_along(&layout, image))?;
+    let older = order.from.map_or_else(|| Ok(Vec::new()), |image| brought_along(layout, image))?;
     let config = layout.document(media::CONFIGS[0], &config(order, diff_id))?;
     let layers = [older, vec![layer]].concat();
     let manifest = json!({

@@ -83,7 +83,6 @@ impl Layout {
     ///
     /// # Errors
     /// What the kernel refuses.
-    #[cfg(feature = "registry")]
     pub fn undo(self) -> Result<()> {
         let others = |error: &io::Error| {
             matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty)

@@ -157,9 +157,7 @@ fn images_that_cannot_be_committed_leave_nothing() {
     fs::write(place.path("box/rootfs/etc/.wh.odd"), "").unwrap();
     let (status, _, errors) = place.image(&["commit", "box", "made", "--from", "image"]);
     assert!(status == 1 && errors.contains("etc/.wh.odd") && errors.contains("would remove"), "{errors}");
-    let made: Value = serde_json::from_slice(&fs::read(place.path("made/index.json")).unwrap()).unwrap();
-    assert_eq!(made["manifests"], json!([]));
-    assert_eq!(fs::read_dir(place.path("made/blobs/sha256")).unwrap().count(), 0);
+    assert!(!place.path("made").exists());
     assert!(!place.path(".box.from.part").exists());
     let (status, _, errors) = place.image(&["commit", "box", "outside"]);
     assert!(status == 1 && errors.contains("no OCI layout"), "{errors}");
@@ -171,4 +169,25 @@ fn images_that_cannot_be_committed_leave_nothing() {
     {
         assert_eq!(place.image(&[&["commit", "box", "made"], wrong].concat()).0, 2, "{wrong:?}");
     }
+}
+
+#[test]
+fn images_without_a_name_leave_the_layout_as_it_was() {
+    let place = Place::new();
+    base(&place);
+    place.unpacked();
+    committed(&place, &["made:one"]);
+    let blobs = || {
+        let entries = fs::read_dir(place.path("made/blobs/sha256")).unwrap().flatten();
+        let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+        names.sort();
+        names
+    };
+    // The name is given last, when all blobs are there.
+    fs::write(place.path("made/index.json"), "{\"schemaVersion\": 2, \"manifests\": 1}").unwrap();
+    fs::write(place.path("box/rootfs/etc/edited"), "another layer").unwrap();
+    let before = blobs();
+    let (status, _, errors) = place.image(&["commit", "box", "made:two"]);
+    assert!(status == 1 && errors.contains("index.json"), "{errors}");
+    assert_eq!(blobs(), before);
 }
