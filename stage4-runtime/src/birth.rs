@@ -36,10 +36,11 @@ use crate::seccomp::agent::Introduction;
 use crate::state::{Life, Lock, Place, Record, Status, Traces};
 use crate::trace::{Deed, Trace};
 use crate::{Error, Failure, Result, cgroup, death, hooks, network_devices};
+use nix::errno::Errno;
 use outside::Outside;
-use stage2_namespaces::Kind;
 use stage2_namespaces::birth::{Child, Newborn, birth};
 use stage2_namespaces::nsfs::Namespace;
+use stage2_namespaces::{Kind, Kinds};
 use stage3_cgroups::{Group, Layout};
 use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
@@ -261,6 +262,16 @@ fn equip(plan: &Plan, trace: &Trace, init: i32) -> Result<Option<Membership>> {
     })
 }
 
+/// Stage 2's advice names options of its own command line.
+fn advised(error: Error, kinds: Kinds) -> Error {
+    match error.errno() {
+        Some(Errno::EPERM) if !kinds.has(Kind::User) => error.with_hint(
+            "needs CAP_SYS_ADMIN: be root; an ordinary user's container has users of its own, as `stage4-runtime spec --rootless` writes it",
+        ),
+        _ => error,
+    }
+}
+
 /// Gives birth, directly or by a joiner. After the birth there are two of everything; each side takes its own.
 fn bear(
     order: &Order<'_>,
@@ -282,7 +293,7 @@ fn bear(
     };
     let born = order.plan.namespaces.born;
     let child = match joined.is_empty() {
-        true => birth(born, group.and_then(Group::cradle), life).map_err(failed)?,
+        true => birth(born, group.and_then(Group::cradle), life).map_err(|e| failed(advised(e, born)))?,
         false => joiner::bear(joined, born, || Ok(()), life)?,
     };
     match ours.take() {

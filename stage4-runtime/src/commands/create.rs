@@ -198,7 +198,7 @@ fn prepare(desk: &Desk, args: &Making, manner: &Manner<'_>) -> Result<Prepared> 
 }
 
 /// What config.json says; or, where a root alone is the bundle, what `spec` would have written for it.
-fn checked(desk: &Desk, bundle: &Bundle, unwritten: Option<&[String]>) -> Result<Checked> {
+pub(super) fn checked(desk: &Desk, bundle: &Bundle, unwritten: Option<&[String]>) -> Result<Checked> {
     let Some(command) = unwritten else { return bundle.config(Verb::Start) };
     match (bundle.look(CONFIG)?.is_some(), bundle.look(ROOT)?.is_some()) {
         (false, true) => {

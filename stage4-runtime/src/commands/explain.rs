@@ -3,11 +3,10 @@
 //! Only reads; Book: "config.json, told as calls" (`explain`).
 //! Invariant: the plan that is told is the one that `run` would carry out; nothing is made, and no right is needed.
 
-use super::create::facts;
-use super::print;
+use super::create::{checked, facts};
+use super::{Desk, print};
 use crate::bundle::Bundle;
 use crate::config::Linux;
-use crate::config::check::Verb;
 use crate::config::linux::NamespaceKind;
 use crate::explain::{Look, Scene, ignored, page, story};
 use crate::id::ContainerId;
@@ -39,7 +38,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct ExplainArgs {
-    /// The directory with config.json; its root need not be there
+    /// The directory with config.json, whose root need not be there; or with rootfs alone, as for `run`
     #[arg(default_value = ".", hide_default_value = true)]
     bundle: PathBuf,
     /// The container's name in the story
@@ -62,9 +61,9 @@ enum Format {
 /// The widest that is read with ease.
 const WIDTH: usize = 100;
 
-pub(super) fn explain(args: &ExplainArgs) -> Result<u8> {
+pub(super) fn explain(desk: &Desk, args: &ExplainArgs) -> Result<u8> {
     let bundle = Bundle::open(&args.bundle)?;
-    let checked = bundle.config(Verb::Start)?;
+    let checked = checked(desk, &bundle, Some(&[]))?;
     let view = View::of(&checked.config.linux)?;
     let mut warnings = checked.warnings;
     let mut plan = Plan::of(&checked.config, &args.id, bundle.path(), Way::Pivot, view.facts, &mut warnings)?;

@@ -12,8 +12,12 @@ const FIRST: u32 = 8 << 16;
 fn a_root_alone_is_run_as_spec_would_describe_it() {
     let Some(bench) = Bench::for_anybody() else { return };
     let look = ["sh", "-c", "id; hostname; cat /proc/self/uid_map; grep Seccomp: /proc/self/status; exit 5"];
-    let unwritten = bench.call(&[&["run", &bench.id(), "--"], &look[..]].concat());
     let rootless = if crate::ground::is_root() { &[][..] } else { &["--rootless"] };
+    let explained = bench.output(&["explain"]);
+    bench.output(&[&["spec"], rootless].concat());
+    assert_eq!(bench.output(&["explain"]), explained);
+    fs::remove_file(bench.path("config.json")).unwrap();
+    let unwritten = bench.call(&[&["run", &bench.id(), "--"], &look[..]].concat());
     bench.output(&[&["spec"], rootless, &["--"], &look[..]].concat());
     let written = bench.call(&["run", &bench.id()]);
     assert_eq!((unwritten.0, &unwritten.2), (5, &String::new()), "{unwritten:?}");
@@ -42,6 +46,11 @@ fn what_spec_limits_is_limited() {
     let told: Value = serde_json::from_str(&bench.output(&["events", "--stats", &id])).unwrap();
     assert_eq!(told["data"]["pids"]["limit"], 128);
     assert_eq!(told["data"]["memory"]["usage"]["limit"], 64 << 20);
+    // In version 1 the sum of memory and swap stands in the way, which in version 2 is no sum.
+    let more = ["--memory", "134217728"];
+    let (status, _, errors) = bench.call(&[&["update"], &more[..], &[&id]].concat());
+    assert!(status == 0 || errors.contains("more than memory and swap together"), "{errors}");
+    bench.output(&[&["update"], &more[..], &["--memory-swap", "134217728", &id]].concat());
     bench.output(&["delete", "--force", &id]);
     // Whoever spins is stopped half of the time, which the group counts; whoever takes too much is killed.
     let spin =
@@ -73,5 +82,22 @@ fn a_root_that_belongs_to_users_of_its_own_gets_them() {
         assert_eq!(map(owner, group), "0 0 4294967295", "{owner}:{group}");
     }
     assert!(fs::exists(bench.path("rootfs/proc")).unwrap());
+    bench.nothing_is_left();
+}
+
+#[test]
+fn an_ordinary_user_is_told_what_a_file_of_roots_lacks() {
+    if crate::ground::is_root() {
+        return observe::skip::skip_for(
+            observe::skip::Runner::Ordinary,
+            "stage4",
+            "root may make all namespaces without one of users",
+        );
+    }
+    let Some(bench) = Bench::for_anybody() else { return };
+    bench.config("true", |_| ());
+    let (status, _, errors) = bench.call(&["run", &bench.id()]);
+    assert!(status == 1 && errors.contains("EPERM"), "{errors}");
+    assert!(errors.contains("as `stage4-runtime spec --rootless` writes it"), "{errors}");
     bench.nothing_is_left();
 }
