@@ -31,16 +31,18 @@ use crate::conversation::{Doorbell, Line, Word, failed};
 use crate::plan::Plan;
 use crate::plan::agent::AgentPlan;
 use crate::plan::hooks::{HookPlan, HooksPlan};
+use crate::plan::namespaces::Namespaces;
 use crate::rdt::{self, Membership};
 use crate::seccomp::agent::Introduction;
 use crate::state::{Life, Lock, Place, Record, Status, Traces};
 use crate::trace::{Deed, Trace};
 use crate::{Error, Failure, Result, cgroup, death, hooks, network_devices};
 use nix::errno::Errno;
+use nix::unistd::geteuid;
 use outside::Outside;
+use stage2_namespaces::Kind;
 use stage2_namespaces::birth::{Child, Newborn, birth};
 use stage2_namespaces::nsfs::Namespace;
-use stage2_namespaces::{Kind, Kinds};
 use stage3_cgroups::{Group, Layout};
 use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
@@ -136,7 +138,7 @@ fn make_limited_group(order: &Order<'_>) -> Result<Option<Group>> {
     let group = match cgroup::make(order.layout, plan, order.rootless) {
         Ok(group) => group,
         // Somebody was quicker: what is there is his.
-        Err(error) => return order.place.forget_traces().and(Err(error)),
+        Err(error) => return order.place.forget_traces().and(Err(advised(error, &order.plan.namespaces))),
     };
     group.as_ref().map_or(Ok(()), |group| cgroup::limit(group, plan))?;
     Ok(group)
@@ -262,11 +264,12 @@ fn equip(plan: &Plan, trace: &Trace, init: i32) -> Result<Option<Membership>> {
     })
 }
 
-/// Stage 2's advice names options of its own command line.
-fn advised(error: Error, kinds: Kinds) -> Error {
+/// What is refused to an ordinary user whose container has none of its own: not this or that is in his way.
+fn advised(error: Error, plan: &Namespaces) -> Error {
+    let own = plan.born.has(Kind::User) || plan.joined.iter().any(|joined| joined.kind == Kind::User);
     match error.errno() {
-        Some(Errno::EPERM) if !kinds.has(Kind::User) => error.with_hint(
-            "needs CAP_SYS_ADMIN: be root; an ordinary user's container has users of its own, as `stage4-runtime spec --rootless` writes it",
+        Some(Errno::EPERM | Errno::EACCES) if !own && !geteuid().is_root() => error.with_hint(
+            "be root; an ordinary user's container has users of its own, as `stage4-runtime spec --rootless` writes it",
         ),
         _ => error,
     }
@@ -293,7 +296,8 @@ fn bear(
     };
     let born = order.plan.namespaces.born;
     let child = match joined.is_empty() {
-        true => birth(born, group.and_then(Group::cradle), life).map_err(|e| failed(advised(e, born)))?,
+        true => birth(born, group.and_then(Group::cradle), life)
+            .map_err(|e| failed(advised(e, &order.plan.namespaces)))?,
         false => joiner::bear(joined, born, || Ok(()), life)?,
     };
     match ours.take() {

@@ -76,12 +76,12 @@ impl Bundle {
     }
     // ANCHOR_END: bundle
 
-    /// What is called `name` in it, if something is.
+    /// What is called `name` in it, if something is; `flags` say whether links are followed.
     ///
     /// # Errors
     /// What the kernel says, but that there is nothing.
-    pub fn look(&self, name: &str) -> Result<Option<FileStat>> {
-        match fstatat(&self.directory, name, AtFlags::empty()) {
+    pub fn look(&self, name: &str, flags: AtFlags) -> Result<Option<FileStat>> {
+        match fstatat(&self.directory, name, flags) {
             Ok(status) => Ok(Some(status)),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(Error::call(format!("fstatat({:?})", self.path.join(name)), errno)),

@@ -45,7 +45,7 @@ pub struct Making {
     /// The container's name
     #[arg(value_name = "ID")]
     pub(super) id: ContainerId,
-    /// The directory with config.json [default: the working directory]
+    /// The bundle [default: the working directory]
     #[arg(long, short, default_value = ".", value_name = "DIR", hide_default_value = true)]
     bundle: PathBuf,
     /// Write the process's pid to a file
@@ -172,7 +172,7 @@ fn prepare(desk: &Desk, args: &Making, manner: &Manner<'_>) -> Result<Prepared> 
     let listeners = exec::listeners();
     check_preserved(listeners + args.preserve_fds)?;
     let bundle = Bundle::open(&args.bundle)?;
-    let Checked { config, text, mut warnings } = checked(desk, &bundle, manner.unwritten)?;
+    let Checked { config, text, mut warnings } = checked(&bundle, manner.unwritten)?;
     let way = if args.no_pivot { Way::Chroot } else { Way::Pivot };
     let mut plan = Plan::of(&config, &args.id, bundle.path(), way, facts(&config.linux)?, &mut warnings)?;
     warnings.iter().for_each(|warning| desk.log.say(Level::Warning, &format!("config.json: {warning}")));
@@ -198,11 +198,13 @@ fn prepare(desk: &Desk, args: &Making, manner: &Manner<'_>) -> Result<Prepared> 
 }
 
 /// What config.json says; or, where a root alone is the bundle, what `spec` would have written for it.
-pub(super) fn checked(desk: &Desk, bundle: &Bundle, unwritten: Option<&[String]>) -> Result<Checked> {
+pub(super) fn checked(bundle: &Bundle, unwritten: Option<&[String]>) -> Result<Checked> {
     let Some(command) = unwritten else { return bundle.config(Verb::Start) };
-    match (bundle.look(CONFIG)?.is_some(), bundle.look(ROOT)?.is_some()) {
+    // A link that leads nowhere is a file that is not there yet, and no leave to do without.
+    let file = bundle.look(CONFIG, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    match (file.is_some(), bundle.look(ROOT, AtFlags::empty())?.is_some()) {
         (false, true) => {
-            let (config, text) = spec::unwritten(desk, bundle, command)?;
+            let (config, text) = spec::unwritten(bundle, command)?;
             Ok(Checked { config, text, warnings: Vec::new() })
         }
         (true, _) if !command.is_empty() => {

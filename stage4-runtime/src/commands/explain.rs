@@ -4,7 +4,7 @@
 //! Invariant: the plan that is told is the one that `run` would carry out; nothing is made, and no right is needed.
 
 use super::create::{checked, facts};
-use super::{Desk, print};
+use super::print;
 use crate::bundle::Bundle;
 use crate::config::Linux;
 use crate::config::linux::NamespaceKind;
@@ -61,9 +61,9 @@ enum Format {
 /// The widest that is read with ease.
 const WIDTH: usize = 100;
 
-pub(super) fn explain(desk: &Desk, args: &ExplainArgs) -> Result<u8> {
+pub(super) fn explain(args: &ExplainArgs) -> Result<u8> {
     let bundle = Bundle::open(&args.bundle)?;
-    let checked = checked(desk, &bundle, Some(&[]))?;
+    let checked = checked(&bundle, Some(&[]))?;
     let view = View::of(&checked.config.linux)?;
     let mut warnings = checked.warnings;
     let mut plan = Plan::of(&checked.config, &args.id, bundle.path(), Way::Pivot, view.facts, &mut warnings)?;

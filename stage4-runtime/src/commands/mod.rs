@@ -196,7 +196,7 @@ impl Cli {
             Verb::Events(args) => events::events(desk, args).map_err(failed),
             Verb::Features(args) => features::features(args).map_err(failed),
             Verb::Recvtty(args) => recvtty::recvtty(args).map_err(failed),
-            Verb::Explain(args) => explain::explain(desk, args).map_err(failed),
+            Verb::Explain(args) => explain::explain(args).map_err(failed),
             Verb::Image(args) => image::image(desk, args),
             Verb::Generate(args) => generate(args, Cli::command()).map_err(failed),
         }

@@ -19,7 +19,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 const AFTER: &str = "\
-A bundle that is a directory with rootfs and no config.json is run as `spec` would describe it.
+A bundle with rootfs and no config.json is run as `spec` would describe it, or `spec --rootless`
+for an ordinary user.
 
 Examples:
   stage4-runtime run --bundle box mine; echo $?     what box/config.json says

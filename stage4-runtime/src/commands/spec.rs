@@ -10,16 +10,18 @@ use crate::config::{Config, spec};
 use crate::log::Level;
 use crate::rootless::is_root_of_the_machine;
 use crate::{Error, Result, cgroup};
+use nix::fcntl::AtFlags;
 use nix::unistd::{getegid, geteuid};
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
 const AFTER: &str = "\
-It is a shell's: 64 MiB of memory and no swap, 128 tasks and half a processor, where groups with
-such limits can be made. Whoever needs more sets more, or removes the limit. Users of its own it
-has where rootfs is there and belongs to their first: a uid and gid that are the same multiple of
-65536, as after `chown -R 524288:524288 rootfs`.
+Its limits are a shell's, where groups can have limits: 64 MiB of memory and no swap, 128 tasks,
+half a processor. Whoever needs more sets more, or removes the limit. The container has users of
+its own if rootfs is there already and belongs to the first of them: its uid and gid are the same
+multiple of 65536, as after `chown -R 524288:524288 rootfs`.
+Whoever sets memory.limit to more than that sets memory.swap as well, for it is the sum of both.
 
 PATH is written as errors write it. In brackets is an entry of an array: by its number, by its
 name (its text, destination, type, path or name), or + for one more behind the last.
@@ -29,7 +31,8 @@ Examples:
   stage4-runtime spec --bundle box                                 a shell, with a terminal
   stage4-runtime spec -- probe facts                               a command, without one
   stage4-runtime spec --set hostname=box --set root.readonly=false
-  stage4-runtime spec --set 'linux.resources.memory={\"limit\": 1073741824}' --remove linux.resources.cpu
+  stage4-runtime spec --set 'linux.resources.memory={\"limit\": 1073741824}'
+  stage4-runtime spec --set 'linux.resources.cpu={}' --set 'linux.resources.memory={}'
   stage4-runtime spec --remove 'linux.namespaces[network]' --remove linux.seccomp
   stage4-runtime spec --set 'linux.namespaces[network].path=/proc/1234/ns/net'
   stage4-runtime spec --set 'mounts[+]={\"destination\": \"/tmp\", \"type\": \"tmpfs\"}'
@@ -57,9 +60,10 @@ pub struct SpecArgs {
 }
 
 pub(super) fn spec(desk: &Desk, args: &SpecArgs) -> Result<u8> {
-    let config = match args.rootless {
-        true => for_user()?,
-        false => for_root(desk, &Bundle::open(&args.bundle)?)?,
+    let bundle = Bundle::open(&args.bundle).map_err(|error| error.with_hint("make it first, with mkdir"))?;
+    let (config, missing) = match args.rootless {
+        true => (for_user()?, Vec::new()),
+        false => for_root(&bundle)?,
     };
     let edits = Edits { remove: &args.remove, set: &args.set, command: &args.command };
     let (config, warnings) = edit::apply(&config, &edits)?;
@@ -76,21 +80,19 @@ pub(super) fn spec(desk: &Desk, args: &SpecArgs) -> Result<u8> {
             _ => error,
         }
     })?;
+    if !missing.is_empty() {
+        note(&without(&missing));
+    }
     Ok(0)
 }
 
-/// For root: with users of its own where its root directory has them, and told which limits cannot be had.
-fn for_root(desk: &Desk, bundle: &Bundle) -> Result<Config> {
+/// For root: with users of its own where its root directory has them; and the limits that cannot be had here.
+fn for_root(bundle: &Bundle) -> Result<(Config, Vec<&'static str>)> {
     let mut config = spec::closed(spec::default())?;
-    if let Some(root) = bundle.look(ROOT)? {
+    if let Some(root) = bundle.look(ROOT, AtFlags::empty())? {
         config = spec::with_users(config, (root.st_uid, root.st_gid));
     }
-    let (config, missing) = spec::limited(config, &cgroup::layout()?);
-    if !missing.is_empty() {
-        let missing = missing.join(", ");
-        desk.log.say(Level::Warning, &format!("without limits of {missing}: no group here is given them"));
-    }
-    Ok(config)
+    Ok(spec::limited(config, &cgroup::layout()?))
 }
 
 /// For an ordinary user, to whom groups are seldom given: who wants limits asks for them, and is told.
@@ -100,11 +102,30 @@ fn for_user() -> Result<Config> {
 }
 
 /// What `spec` would write into `bundle` for whoever calls, with this command; and its text.
-pub(super) fn unwritten(desk: &Desk, bundle: &Bundle, command: &[String]) -> Result<(Config, Vec<u8>)> {
-    let config = if is_root_of_the_machine() { for_root(desk, bundle)? } else { for_user()? };
+pub(super) fn unwritten(bundle: &Bundle, command: &[String]) -> Result<(Config, Vec<u8>)> {
+    let config = match is_root_of_the_machine() {
+        false => for_user()?,
+        true => match for_root(bundle)? {
+            (config, missing) if missing.is_empty() => config,
+            (_, missing) => {
+                return Err(Error::refused(without(&missing)).with_hint(
+                    "`stage4-runtime spec` writes a config.json without them; `stage3-cgroups info` shows what groups get",
+                ));
+            }
+        },
+    };
     let (config, _) = edit::apply(&config, &Edits { remove: &[], set: &[], command })?;
     let text = text_of(&config)?;
     Ok((config, text))
+}
+
+fn without(missing: &[&str]) -> String {
+    format!("no limits of {}: no group that we may make here gets them", missing.join(", "))
+}
+
+/// A line for whoever reads, which depends on the machine.
+fn note(text: &str) {
+    std::io::stderr().write_all(format!("note: {text}\n").as_bytes()).ok();
 }
 
 fn text_of(config: &Config) -> Result<Vec<u8>> {

@@ -114,9 +114,10 @@ pub fn limited(mut config: Config, layout: &Layout) -> (Config, Vec<&'static str
     let grants = grants(layout, Base::beside(layout));
     let given = |controller| {
         let home = grants.iter().find(|grant| grant.controller == controller)?.home.as_ref();
-        home.filter(|home| home.make && home.handed_down && !home.held)
+        home.filter(|home| home.here.is_some() && home.make && home.handed_down && !home.held)
     };
-    let (memory, cpu, tasks) = (given(Controller::Memory), given(Controller::Cpu), given(Controller::Pids));
+    let (memory, tasks) = (given(Controller::Memory), given(Controller::Pids));
+    let cpu = given(Controller::Cpu).filter(|home| has_quotas(home));
     let limits = Resources {
         memory: memory.map(|home| Memory {
             limit: Some(64 << 20),
@@ -133,12 +134,21 @@ pub fn limited(mut config: Config, layout: &Layout) -> (Config, Vec<&'static str
 }
 // ANCHOR_END: limited
 
-/// Can swap be limited? Version 1 has the file where it is accounted for, version 2 always but in a kernel without swap.
+/// Can swap be limited? Not where it is not accounted for. The topmost group of version 2 has no limits itself.
 fn accounts_for_swap(home: &Home) -> bool {
-    match home.version {
-        Version::V1 => home.mount.join("memory.memsw.limit_in_bytes").exists(),
-        Version::V2 => Path::new("/proc/swaps").exists(),
+    if home.version == Version::V1 {
+        return home.base.join("memory.memsw.limit_in_bytes").exists();
     }
+    let inside = std::fs::read_dir(&home.base).into_iter().flatten().flatten().map(|entry| entry.path());
+    match inside.chain([home.base.clone()]).find(|group| group.join("memory.max").exists()) {
+        Some(group) => group.join("memory.swap.max").exists(),
+        None => Path::new("/proc/swaps").exists(),
+    }
+}
+
+/// Not every kernel with the controller has them (CONFIG_CFS_BANDWIDTH).
+fn has_quotas(home: &Home) -> bool {
+    home.version == Version::V2 || home.base.join("cpu.cfs_quota_us").exists()
 }
 
 // ANCHOR: filter

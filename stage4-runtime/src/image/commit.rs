@@ -63,7 +63,11 @@ pub fn commit(order: &Order<'_>, watch: Watch<'_>) -> Result<String> {
     let layout = Layout::open(order.layout, watch)?;
     match fill(&layout, order, &root, watch) {
         Ok(digest) => Ok(digest),
-        Err(error) => layout.undo().and(Err(error)),
+        Err(error) => {
+            // The first error is the one that is told.
+            layout.undo().ok();
+            Err(error)
+        }
     }
 }
 

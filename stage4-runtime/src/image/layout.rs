@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -55,13 +56,20 @@ impl Layout {
             return Err(Error::refused(format!("{path:?} is a directory, and no OCI layout"))
                 .with_hint("name a layout, or something that is not there yet"));
         }
-        let blobs = path.join("blobs/sha256");
-        let missing = blobs.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists());
-        let mut made: Vec<_> = missing.map(Path::to_owned).collect();
-        made.reverse();
-        fs::create_dir_all(&blobs).map_err(|error| failed("mkdir", &error))?;
-        let directory = File::open(path).map_err(|error| failed("open", &error))?;
-        let lock = locked(directory, path, watch)?;
+        let (lock, made) = loop {
+            let blobs = path.join("blobs/sha256");
+            let missing = blobs.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists());
+            let mut made: Vec<_> = missing.map(Path::to_owned).collect();
+            made.reverse();
+            fs::create_dir_all(&blobs).map_err(|error| failed("mkdir", &error))?;
+            let directory = File::open(path).map_err(|error| failed("open", &error))?;
+            let lock = locked(directory, path, watch)?;
+            let own = lock.metadata().map_err(|error| failed("fstat", &error))?;
+            // Somebody whose work came to nothing may have taken it away while we waited.
+            if fs::metadata(path).is_ok_and(|now| (now.dev(), now.ino()) == (own.dev(), own.ino())) {
+                break (lock, made);
+            }
+        };
         let layout = Layout { path: path.to_owned(), made: RefCell::new(made), _lock: lock };
         // Somebody else may have made it while we waited.
         if !there && !mark.exists() {
@@ -170,8 +178,12 @@ impl Layout {
 
     fn replace(&self, name: &str, value: &Value) -> Result<()> {
         let (part, path) = (self.path.join(format!(".{name}.part")), self.path.join(name));
-        fs::write(&part, value.to_string()).map_err(|error| Error::io(format!("write({part:?})"), &error))?;
-        fs::rename(&part, &path).map_err(|error| Error::io(format!("rename({path:?})"), &error))
+        let written = fs::write(&part, value.to_string())
+            .map_err(|error| Error::io(format!("write({part:?})"), &error))
+            .and_then(|()| {
+                fs::rename(&part, &path).map_err(|error| Error::io(format!("rename({path:?})"), &error))
+            });
+        written.inspect_err(|_| drop(fs::remove_file(&part)))
     }
 }
 

@@ -63,7 +63,7 @@ fn files_that_are_no_configuration_are_refused() {
             "is longer than 32 MiB",
         ),
     ];
-    // Beside config.json `run` could do without one.
+    // With a root beside it `run` would do without config.json.
     fs::remove_dir_all(table.bench.path("rootfs")).unwrap();
     for (row, make, words) in rows {
         fs::remove_file(&file).or_else(|_| fs::remove_dir(&file)).ok();

@@ -104,7 +104,11 @@ fn positions(text: &str) -> String {
     let mut parts = text.split("(line ");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |told, part| match part.split_once(')') {
-        Some((place, rest)) if place.split(" column ").all(is_number) => {
+        Some((place, rest))
+            if place
+                .split_once(" column ")
+                .is_some_and(|(line, column)| is_number(line) && is_number(column)) =>
+        {
             format!("{told}(line <line> column <column>){rest}")
         }
         _ => format!("{told}(line {part}"),

@@ -231,12 +231,13 @@ fn is_inhabited(group: &Path) -> bool {
     shells.into_iter().any(waits)
 }
 
-/// Control groups of ours and whatever is inside them, the deepest first. Four levels hold everything that demos make.
+/// Control groups of ours and whatever is inside them, the deepest first. Six levels hold what demos make below the
+/// group of a login.
 fn cgroups() -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
     let mut found = Vec::new();
     let mut level = vec![root.to_path_buf()];
-    for _ in 0..4 {
+    for _ in 0..6 {
         found.extend(level.iter().flat_map(|directory| named(directory, "")).filter(|path| path.is_dir()));
         let entries =
             level.iter().flat_map(|directory| fs::read_dir(directory).into_iter().flatten().flatten());

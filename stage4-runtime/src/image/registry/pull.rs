@@ -164,7 +164,11 @@ pub fn fetch(client: &Client<'_>, found: &Found, layout: &Path, name: &str, watc
     let layout = Layout::open(layout, watch)?;
     match fill(client, found, &layout, name, watch) {
         Ok(()) => Ok(()),
-        Err(error) => layout.undo().and(Err(error)),
+        Err(error) => {
+            // The first error is the one that is told.
+            layout.undo().ok();
+            Err(error)
+        }
     }
 }
 
