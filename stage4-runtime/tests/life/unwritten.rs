@@ -80,11 +80,11 @@ fn what_spec_limits_is_limited() {
     let spin = "until cat /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat 2>/dev/null | grep -q 'throttled [1-9]'; \
         do n=0; while [ $n -lt 100000 ]; do n=$((n+1)); done; done; echo throttled";
     assert_eq!(bench.output(&["run", &bench.id(), "--", "sh", "-c", spin]), "throttled");
-    let take = ["--", "sh", "-c", "head -c 96m /dev/zero | tail -c 96m | wc -c"];
+    let take = ["--", "sh", "-c", "dd if=/dev/zero of=/dev/null bs=96M count=1 2>/dev/null && echo touched"];
     let (_, output, errors) = bench.call(&[&["run", &bench.id()], &take[..]].concat());
-    assert!(!output.contains("100663296"), "{output}{errors}");
+    assert!(!output.contains("touched"), "{output}{errors}");
     bench.output(&[&["spec", "--remove", "linux.resources.memory"], &take[..]].concat());
-    assert_eq!(bench.output(&["run", &bench.id()]), "100663296");
+    assert_eq!(bench.output(&["run", &bench.id()]), "touched");
     bench.nothing_is_left();
 }
 
