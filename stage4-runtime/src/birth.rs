@@ -264,7 +264,8 @@ fn equip(plan: &Plan, trace: &Trace, init: i32) -> Result<Option<Membership>> {
     })
 }
 
-/// What is refused to an ordinary user whose container has none of its own: not this or that is in his way.
+/// An ordinary user whose container has no users of its own may do none of this: that is told, and not what would
+/// help with the one call that failed first.
 fn advised(error: Error, plan: &Namespaces) -> Error {
     let own = plan.born.has(Kind::User) || plan.joined.iter().any(|joined| joined.kind == Kind::User);
     match error.errno() {

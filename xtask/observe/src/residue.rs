@@ -223,12 +223,12 @@ const SANDBOX: &str = "stage4-sandbox-";
 /// Is it in a sandbox that somebody is still in? The shell beside it will remove it.
 fn is_inhabited(group: &Path) -> bool {
     let names = group.components().filter_map(|part| part.as_os_str().to_str());
-    let shells = names.filter_map(|name| name.strip_prefix(SANDBOX));
+    let mut shells = names.filter_map(|name| name.strip_prefix(SANDBOX));
     let waits = |shell: &str| {
         fs::read(format!("/proc/{shell}/cmdline"))
             .is_ok_and(|words| words.split(|&byte| byte == 0).any(|word| word == b"stage4-sandbox"))
     };
-    shells.into_iter().any(waits)
+    shells.any(waits)
 }
 
 /// Control groups of ours and whatever is inside them, the deepest first. Six levels hold what demos make below the
