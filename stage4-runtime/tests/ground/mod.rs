@@ -193,10 +193,14 @@ impl Bench {
     pub fn nothing_is_left(&self) {
         let state = fs::read_dir(self.path("state")).map(|all| all.count()).unwrap_or(0);
         assert_eq!(state, 0, "directories of state are left");
-        let name = self.name();
-        assert_eq!(groups(Path::new("/sys/fs/cgroup"), name, 6), Vec::<PathBuf>::new(), "groups are left");
-        until("its processes have gone", || processes(name).is_empty());
+        assert_eq!(self.groups(), Vec::<PathBuf>::new(), "groups are left");
+        until("its processes have gone", || processes(self.name()).is_empty());
         assert_eq!(mounts(), self.mounts, "mounts are left");
+    }
+
+    /// The directories of the groups that its containers have.
+    pub fn groups(&self) -> Vec<PathBuf> {
+        groups(Path::new("/sys/fs/cgroup"), self.name(), 6)
     }
 }
 

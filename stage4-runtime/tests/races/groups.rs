@@ -3,10 +3,13 @@
 //! cgroups(7); mount(2), MS_REMOUNT|MS_BIND|MS_RDONLY. Book: "Resources" (`resources`).
 //! Invariant: an error that names its reason or a container that works; never half of one, and nobody waits for ever.
 
+use crate::alone;
 use crate::arena::configure;
 use crate::ground::{BINARY, Bench, is_root};
 use serde_json::{Value, json};
+use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Did it work, or say why not? 137: the program was killed for want of memory; 2: the shell could not fork.
 fn is_an_answer((status, output, errors): &(i32, String, String)) -> bool {
@@ -70,6 +73,46 @@ fn tiny_limits_of_memory_are_kept_or_told() {
     ];
     let worked = all_answer(&bench, &limits, |limit| json!({"memory": {"limit": limit}}));
     assert!(worked.iter().all(|worked| (1..limits.len()).contains(worked)), "{worked:?}");
+}
+
+/// As a cleaner does that takes every empty group for one that was forgotten.
+#[test]
+fn groups_that_somebody_removes_at_once_are_told() {
+    let _alone = alone();
+    let Some(bench) = Bench::new() else { return };
+    let ask = |script: &str| {
+        let path = format!("/{}-group", bench.name());
+        configure(&bench, script, |config| config["linux"]["cgroupsPath"] = json!(path));
+    };
+    ask("exec sleep 1000");
+    let id = bench.id();
+    bench.output(&["create", &id]);
+    let places = bench.groups();
+    bench.output(&["delete", "--force", &id]);
+    ask("echo ran");
+    let over = AtomicBool::new(false);
+    let remove = || {
+        while !over.load(Ordering::Relaxed) {
+            places.iter().for_each(|place| drop(fs::remove_dir(place)));
+        }
+    };
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        scope.spawn(remove);
+        let answers = (0..100).map(|_| bench.call(&["run", &bench.id()])).collect();
+        over.store(true, Ordering::Relaxed);
+        answers
+    });
+    // Not one of them ran outside of a group that had gone.
+    let told = |(status, output, errors): &(i32, String, String)| {
+        let name = errors.contains("ENOENT") || errors.contains("ENODEV");
+        *status == 1 && output.is_empty() && name && errors.contains("group")
+    };
+    assert!(
+        answers.iter().all(|answer| is_an_answer(answer) && (answer.0 == 0 || told(answer))),
+        "{answers:?}"
+    );
+    assert!(answers.iter().any(|answer| answer.2.contains("the group was deleted meanwhile")), "{answers:?}");
+    bench.nothing_is_left();
 }
 
 /// Makes `places` read-only in mounts of its own, and executes the rest.
