@@ -7,7 +7,7 @@ use crate::arena::{Arena, Node, configure, furnish};
 use crate::attacker::Attacker;
 use crate::ground::Bench;
 use crate::naive;
-use crate::tally::{End, Tally};
+use crate::tally::{End, HANDS, Tally};
 use crate::{alone, rounds};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, statfs};
@@ -33,18 +33,22 @@ fn by_sign((status, output, errors): (i32, String, String)) -> End {
     }
 }
 
-fn exchanged(n: usize) -> &'static str {
-    ["/absolute", "/relative"][n % 2]
-}
+const EXCHANGED: [&str; 2] = ["/absolute", "/relative"];
 
 #[test]
 fn exchanged_working_directory_of_a_container() {
     let _alone = alone();
     let Some(arena) = Arena::new(Bench::for_anybody(), |_| Node::Missing) else { return };
     let lost = naive::strayed(&arena);
-    let tally = Tally::race(("process.cwd", each(), 1), arena.attack(), |n| {
-        arena.config("cat sign", |config| config["process"]["cwd"] = json!(exchanged(n)));
-        by_sign(arena.bench.call(&["run", &arena.bench.id()]))
+    let bundles = EXCHANGED.map(|directory| {
+        let bundle = arena.bench.path(&format!("bundle{}", directory.replace('/', "-")));
+        arena.config("cat sign", |config| config["process"]["cwd"] = json!(directory));
+        fs::create_dir(&bundle).unwrap();
+        fs::copy(arena.bench.path("config.json"), bundle.join("config.json")).unwrap();
+        bundle.display().to_string()
+    });
+    let tally = Tally::race(("process.cwd", each(), 1), HANDS, arena.attack(), |n| {
+        by_sign(arena.bench.call(&["run", "--bundle", &bundles[n % 2], &arena.bench.id()]))
     });
     tally.met_the_link().tell(lost);
     assert_eq!(arena.harm(), None);
@@ -59,8 +63,8 @@ fn exchanged_working_directory_of_a_visitor() {
     let id = arena.bench.id();
     arena.config("sleep 100000", |_| ());
     arena.bench.output(&["run", "--detach", &id]);
-    let tally = Tally::race(("exec --cwd", each(), 1), arena.attack(), |n| {
-        by_sign(arena.bench.call(&["exec", "--cwd", exchanged(n), &id, "cat", "sign"]))
+    let tally = Tally::race(("exec --cwd", each(), 1), HANDS, arena.attack(), |n| {
+        by_sign(arena.bench.call(&["exec", "--cwd", EXCHANGED[n % 2], &id, "cat", "sign"]))
     });
     tally.met_the_link().tell(lost);
     assert_eq!(arena.harm(), None);
@@ -95,7 +99,7 @@ fn exchanged_console() {
     let lost = naive::lost_one(&arena.root(), "dev/console", &victim);
     attacker.end();
     arena.config("cat /proc/self/mountinfo", |config| own_dev(config, &arena));
-    let tally = Tally::race(("/dev/console", each(), 1), attack(), |_| {
+    let tally = Tally::race(("/dev/console", each(), 1), HANDS, attack(), |_| {
         let (status, output, errors) = arena.bench.call(&["run", &arena.bench.id()]);
         let points: Vec<_> = output
             .lines()
@@ -132,7 +136,7 @@ fn exchanged_source_of_proc() {
         let place = mounts.iter().position(|mount| mount["destination"] == "/proc").unwrap();
         mounts[place] = json!({"destination": "/proc", "source": source, "options": ["rbind"]});
     });
-    let tally = Tally::race(("source of /proc", each(), 1), attack(), |_| {
+    let tally = Tally::race(("source of /proc", each(), 1), HANDS, attack(), |_| {
         let (status, output, errors) = bench.call(&["run", &bench.id()]);
         let on_proc = output.lines().find(|line| line.split(' ').nth(4) == Some("/proc"));
         match (status, on_proc) {

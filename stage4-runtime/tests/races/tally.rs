@@ -4,7 +4,7 @@
 //! Invariant: a race that did not take place is a failure, as is one that was lost.
 
 use crate::attacker::Attacker;
-use std::sync::Once;
+use std::sync::{Mutex, Once};
 
 /// What became of one container, or process.
 pub enum End {
@@ -16,10 +16,15 @@ pub enum End {
     Escaped(String),
 }
 
+/// How many make containers where nothing is shared but what is exchanged: each waits most of the time, for the kernel.
+pub const HANDS: usize = 4;
+
 /// The counts of one target.
 pub struct Tally {
     name: &'static str,
     rounds: usize,
+    begun: usize,
+    idle: usize,
     exchanges: u64,
     linked: usize,
     made: usize,
@@ -28,34 +33,61 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// `count` containers of `each` targets, made while `attacker` exchanges.
+    /// `count` containers of `each` targets, made by so many `hands` while `attacker` exchanges.
     pub fn race(
         (name, count, each): (&'static str, usize, usize),
+        hands: usize,
         attacker: Attacker,
-        mut one: impl FnMut(usize) -> End,
+        one: impl Fn(usize) -> End + Sync,
     ) -> Self {
-        let (linked, exchanges) = (0, 0);
-        let mut tally =
-            Tally { name, rounds: count * each, exchanges, linked, made: 0, refused: 0, escapes: Vec::new() };
-        let mut idle = 0;
-        while tally.made + tally.refused < count && tally.escapes.is_empty() {
-            let before = attacker.exchanges();
-            let end = one(tally.made + tally.refused);
-            let attacked = attacker.exchanges() > before;
-            match end {
-                End::Escaped(how) => tally.escapes.push(how),
-                // On a machine that is busy he may sleep for as long as a container takes: that is no round.
-                _ if !attacked => idle += 1,
-                End::Made { linked } => {
-                    tally.made += 1;
-                    tally.linked += linked;
-                }
-                End::Refused => tally.refused += 1,
+        let tally = Mutex::new(Tally {
+            name,
+            rounds: count * each,
+            begun: 0,
+            idle: 0,
+            exchanges: 0,
+            linked: 0,
+            made: 0,
+            refused: 0,
+            escapes: Vec::new(),
+        });
+        let begin = || tally.lock().unwrap().begin(count);
+        let work = || {
+            while let Some(n) = begin() {
+                let before = attacker.exchanges();
+                let end = one(n);
+                tally.lock().unwrap().count(end, attacker.exchanges() > before);
             }
-            assert!(idle < 50 + 3 * count, "{name}: nothing was exchanged meanwhile");
-        }
+        };
+        std::thread::scope(|scope| (0..hands).for_each(|_| drop(scope.spawn(work))));
+        let mut tally = tally.into_inner().unwrap();
         tally.exchanges = attacker.end();
         tally
+    }
+
+    /// The number of the next container, unless it was the last or something has escaped.
+    fn begin(&mut self, count: usize) -> Option<usize> {
+        assert!(self.idle < 50 + 3 * count, "{}: nothing was exchanged meanwhile", self.name);
+        (self.begun < count && self.escapes.is_empty()).then(|| {
+            self.begun += 1;
+            self.begun - 1
+        })
+    }
+
+    fn count(&mut self, end: End, attacked: bool) {
+        match end {
+            End::Escaped(how) => self.escapes.push(how),
+            // On a machine that is busy he may sleep for as long as a container takes: that is no round.
+            _ if !attacked => {
+                self.idle += 1;
+                self.begun -= 1;
+            }
+            End::Made { linked } => {
+                self.made += 1;
+                self.linked += linked;
+            }
+            End::Refused => self.refused += 1,
+        }
     }
 
     /// Says it, beside what became of the naive way, and judges.

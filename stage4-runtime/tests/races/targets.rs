@@ -30,7 +30,7 @@ fn race(bench: Option<Bench>, target: &Target) {
     arena.remember();
     let containers = rounds().div_ceil(BATCH).max(2);
     let seen = arena.bench.path("shared/seen");
-    let tally = Tally::race((target.name, containers, BATCH), arena.attack(), |n| {
+    let tally = Tally::race((target.name, containers, BATCH), 1, arena.attack(), |n| {
         if n == 0 || n == containers / 2 {
             arena.config("cat /proc/self/mountinfo", |config| {
                 (target.edit)(config, &arena.bench);
