@@ -112,7 +112,10 @@ fn clone3_or_clone(kinds: Kinds, cgroup: Option<BorrowedFd<'_>>) -> Result<(Side
             Err(_) => (),
         }
     }
-    Err(refusal::explain("clone3", refused, kinds))
+    Err(match cgroup {
+        Some(_) => refusal::explain_in_group(refused, kinds),
+        None => refusal::explain("clone3", refused, kinds),
+    })
 }
 
 /// A panic in the child must not unwind into the copy of its parent's stack.

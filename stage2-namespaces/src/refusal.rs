@@ -21,6 +21,19 @@ pub(crate) fn explain(name: &str, errno: Errno, kinds: Kinds) -> Error {
     }
 }
 
+/// The same of clone3(2) for somebody who was to be born in a group.
+///
+/// ENODEV is what clone(2) lists for a group that was deleted; where its end has begun while we hold its descriptor,
+/// it is ENOENT (`css_tryget_online_from_dir()` in kernel/cgroup/cgroup.c).
+pub(crate) fn explain_in_group(errno: Errno, kinds: Kinds) -> Error {
+    let error = explain("clone3", errno, kinds);
+    match errno {
+        Errno::ENODEV | Errno::ENOENT => error
+            .with_hint("the group was deleted meanwhile: see who removes empty groups here, and try again"),
+        _ => error,
+    }
+}
+
 fn hint(errno: Errno, kinds: Kinds) -> Option<String> {
     match errno {
         // EUSERS was the answer for user namespaces before Linux 4.9, and still is for 32 nested ones.

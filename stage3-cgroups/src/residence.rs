@@ -58,7 +58,7 @@ pub fn settle(
             Err(error) if matches!(error.errno(), Some(Errno::E2BIG | Errno::ENOSYS)) => {
                 spawn(request, inside(false)?)
             }
-            born => born.map_err(not_born),
+            born => born.map_err(explained),
         },
         None => spawn(request, inside(false)?),
     }
@@ -78,15 +78,8 @@ fn look(view: View) -> Result<()> {
 }
 // ANCHOR_END: view
 
-/// What the reader can do about `error`, the answer of clone3(2) to who was to be born in a group.
-///
-/// ENODEV is what clone(2) lists for a group that was deleted; where its end has begun while we hold its descriptor,
-/// it is ENOENT (`css_tryget_online_from_dir()` in kernel/cgroup/cgroup.c).
-pub fn not_born(error: Error) -> Error {
+fn explained(error: Error) -> Error {
     match error.errno() {
-        Some(Errno::ENODEV | Errno::ENOENT) => error.with_hint(
-            "the group was deleted meanwhile: see who removes empty groups here, and try again",
-        ),
         Some(Errno::EBUSY) => {
             error.with_hint("the group hands controllers down, so it may hold no process: use one inside it")
         }
@@ -95,7 +88,6 @@ pub fn not_born(error: Error) -> Error {
             "in version 2 we must be able to write cgroup.procs in the common ancestor of our group and the new one: \
              root puts our shell into a group inside the delegated one first (stage3-cgroups attach GROUP/INSIDE PID)",
         ),
-        Some(Errno::EAGAIN) => error.with_hint("pids.max of the group is reached"),
         _ => error,
     }
 }

@@ -43,7 +43,6 @@ use outside::Outside;
 use stage2_namespaces::Kind;
 use stage2_namespaces::birth::{Child, Newborn, birth};
 use stage2_namespaces::nsfs::Namespace;
-use stage3_cgroups::residence::not_born;
 use stage3_cgroups::{Group, Layout};
 use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
@@ -299,7 +298,7 @@ fn bear(
     let born = order.plan.namespaces.born;
     let child = match joined.is_empty() {
         true => birth(born, group.and_then(Group::cradle), life)
-            .map_err(|e| failed(advised(not_born(e), &order.plan.namespaces)))?,
+            .map_err(|e| failed(advised(e, &order.plan.namespaces)))?,
         false => joiner::bear(joined, born, || Ok(()), life)?,
     };
     match ours.take() {
