@@ -92,13 +92,13 @@ fn for_root(bundle: &Bundle) -> Result<(Config, Vec<&'static str>)> {
     if let Some(root) = bundle.look(ROOT, AtFlags::empty())? {
         config = spec::with_users(config, (root.st_uid, root.st_gid));
     }
-    Ok(spec::limited(config, &cgroup::layout()?))
+    spec::limited(config, &cgroup::layout()?)
 }
 
 /// For an ordinary user, to whom groups are seldom given: who wants limits asks for them, and is told.
 fn for_user() -> Result<Config> {
     let config = spec::closed(spec::rootless(geteuid().as_raw(), getegid().as_raw()))?;
-    Ok(spec::limited(config, &cgroup::layout()?).0)
+    Ok(spec::limited(config, &cgroup::layout()?)?.0)
 }
 
 /// What `spec` would write into `bundle` for whoever calls, with this command; and its text.
@@ -120,7 +120,12 @@ pub(super) fn unwritten(bundle: &Bundle, command: &[String]) -> Result<(Config, 
 }
 
 fn without(missing: &[&str]) -> String {
-    format!("no limits of {}: no group that we may make here gets them", missing.join(", "))
+    let (swap, others): (Vec<&str>, Vec<&str>) = missing.iter().partition(|name| **name == "swap");
+    let others = (!others.is_empty())
+        .then(|| format!("no limits of {}: no group that we may make here gets them", others.join(", ")));
+    let swap =
+        swap.first().map(|_| "no limit of swap: it is not accounted for here (boot with swapaccount=1)");
+    others.into_iter().chain(swap.map(str::to_owned)).collect::<Vec<_>>().join("; ")
 }
 
 /// A line for whoever reads, which depends on the machine.

@@ -82,7 +82,7 @@ const LATER: [(NamespaceKind, &str); 2] =
 /// /proc cannot be read.
 pub fn closed(mut config: Config) -> Result<Config> {
     for (kind, path) in LATER {
-        if std::fs::exists(path).map_err(|error| Error::io(format!("stat({path})"), &error))? {
+        if is_there(Path::new(path))? {
             config.linux.namespaces.push(Namespace { kind, path: None });
         }
     }
@@ -110,7 +110,10 @@ pub fn with_users(mut config: Config, (uid, gid): (u32, u32)) -> Config {
 // ANCHOR: limited
 /// Gives a shell what it needs, and no more: 64 MiB of memory and no swap, 128 tasks, half a processor. Which of
 /// these cannot be had here is told; a file that asked for it would be refused.
-pub fn limited(mut config: Config, layout: &Layout) -> (Config, Vec<&'static str>) {
+///
+/// # Errors
+/// It cannot be read whether swap can be limited: then nothing is said of it, instead of that it cannot.
+pub fn limited(mut config: Config, layout: &Layout) -> Result<(Config, Vec<&'static str>)> {
     let grants = grants(layout, Base::beside(layout));
     let given = |controller| {
         let home = grants.iter().find(|grant| grant.controller == controller)?.home.as_ref();
@@ -118,10 +121,11 @@ pub fn limited(mut config: Config, layout: &Layout) -> (Config, Vec<&'static str
     };
     let (memory, tasks) = (given(Controller::Memory), given(Controller::Pids));
     let cpu = given(Controller::Cpu).filter(|home| has_quotas(home));
+    let swap = memory.map(accounts_for_swap).transpose()?.unwrap_or(false);
     let limits = Resources {
-        memory: memory.map(|home| Memory {
+        memory: memory.map(|_| Memory {
             limit: Some(64 << 20),
-            swap: accounts_for_swap(home).then_some(64 << 20),
+            swap: swap.then_some(64 << 20),
             ..Memory::default()
         }),
         cpu: cpu.map(|_| Cpu { quota: Some(50_000), period: Some(100_000), ..Cpu::default() }),
@@ -129,20 +133,48 @@ pub fn limited(mut config: Config, layout: &Layout) -> (Config, Vec<&'static str
         ..config.linux.resources.take().unwrap_or_default()
     };
     config.linux.resources = Some(limits).filter(|limits| *limits != Resources::default());
-    let missing = [(memory, "memory"), (cpu, "cpu"), (tasks, "pids")];
-    (config, missing.into_iter().filter_map(|(home, name)| home.is_none().then_some(name)).collect())
+    let swap = swap || !there_is_swap()?;
+    let had =
+        [(memory.is_some(), "memory"), (swap, "swap"), (cpu.is_some(), "cpu"), (tasks.is_some(), "pids")];
+    Ok((config, had.into_iter().filter_map(|(had, name)| (!had).then_some(name)).collect()))
 }
 // ANCHOR_END: limited
 
 /// Can swap be limited? Not where it is not accounted for. The topmost group of version 2 has no limits itself.
-fn accounts_for_swap(home: &Home) -> bool {
+fn accounts_for_swap(home: &Home) -> Result<bool> {
     if home.version == Version::V1 {
-        return home.base.join("memory.memsw.limit_in_bytes").exists();
+        return is_there(&home.base.join("memory.memsw.limit_in_bytes"));
     }
-    let inside = std::fs::read_dir(&home.base).into_iter().flatten().flatten().map(|entry| entry.path());
-    match inside.chain([home.base.clone()]).find(|group| group.join("memory.max").exists()) {
-        Some(group) => group.join("memory.swap.max").exists(),
-        None => Path::new("/proc/swaps").exists(),
+    let failed = |error| Error::io(format!("getdents64({:?})", home.base), &error);
+    // Swap before memory: a group that goes in between is not one in which only memory is accounted for.
+    for group in std::fs::read_dir(&home.base).map_err(failed)? {
+        let group = group.map_err(failed)?.path();
+        let swap = is_there(&group.join("memory.swap.max"))?;
+        if swap || is_there(&group.join("memory.max"))? {
+            return Ok(swap);
+        }
+    }
+    Ok(is_there(&home.base.join("memory.swap.max"))?
+        || (!is_there(&home.base.join("memory.max"))? && is_there(Path::new(SWAPS))?))
+}
+
+/// What swaps the kernel has, below a heading; missing where it can have none (proc_swaps(5)).
+const SWAPS: &str = "/proc/swaps";
+
+/// Has the machine any swap that could be used up?
+fn there_is_swap() -> Result<bool> {
+    match std::fs::read_to_string(SWAPS) {
+        Ok(text) => Ok(text.lines().count() > 1),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io(format!("open({SWAPS})"), &error)),
+    }
+}
+
+fn is_there(path: &Path) -> Result<bool> {
+    match std::fs::exists(path) {
+        // What is no directory has nothing in it.
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(false),
+        found => found.map_err(|error| Error::io(format!("stat({path:?})"), &error)),
     }
 }
 
