@@ -8,6 +8,7 @@
 
 use observe::clients::{CLIENTS, Client, Ground, Operation, Operations, Runtime, Seen, Verdict, play};
 use observe::sandbox::Sandbox;
+use observe::scratch::Scratch;
 use observe::skip::{Runner, skip, skip_for};
 use std::thread;
 
@@ -80,7 +81,7 @@ fn is_here(client: &Client) -> bool {
 }
 
 fn one(client: &Client, operations: &[&Operation], sandbox: &Sandbox) -> usize {
-    let directory = tempfile::Builder::new().prefix("stage4-clients-").tempdir().unwrap();
+    let directory = Scratch::new("stage4").unwrap();
     let ground = Ground { directory: directory.path(), sandbox, calls: false };
     let runtime = Runtime { name: "ours".into(), program: env!("CARGO_BIN_EXE_stage4-runtime").into() };
     let seen = play(&ground, client, &runtime, operations).unwrap_or_else(|error| panic!("{error}"));

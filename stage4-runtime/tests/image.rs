@@ -37,17 +37,18 @@ mod secrets;
 mod server;
 
 use craft::{Layout, Packed, Tar};
+use observe::scratch::Scratch;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// A directory with a canary beside everything that is unpacked.
-pub(crate) struct Place(tempfile::TempDir);
+pub(crate) struct Place(Scratch);
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let place = Place(tempfile::Builder::new().prefix("stage4-image-").tempdir().unwrap());
+        let place = Place(Scratch::new("stage4").unwrap());
         fs::create_dir(place.path("outside")).unwrap();
         fs::write(place.path("outside/canary"), "sings").unwrap();
         place

@@ -1,8 +1,8 @@
 //! `cargo xtask clean`: removes what demos and tests could have left.
 //!
 //! kill(2), umount2(2), rmdir(2). Book: "How to use this book".
-//! Invariant: touches only what is named `stageN-…`. A scene that a living demo or test holds is left alone;
-//! handles, devices and groups name no holder, so that `clean` is for when no demo of root is running.
+//! Invariant: touches only what is named `stageN-…`. What a living demo or test holds is left alone; but handles,
+//! devices and the groups of demos name no holder, so that `clean` is for when no demo of root is running.
 
 use crate::{Error, Outcome, status};
 use clap::Args;

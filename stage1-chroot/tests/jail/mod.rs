@@ -5,9 +5,9 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use assert_cmd::Command;
+use observe::scratch::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
 /// The command under test; inside a jail it has the same path.
 pub const STAGE1: &str = env!("CARGO_BIN_EXE_stage1-chroot");
@@ -20,13 +20,13 @@ pub const LOAN: &str =
     "note: chroot(2) needs CAP_SYS_CHROOT; borrowed a user namespace from 2013 (user_namespaces(7))\n";
 
 pub struct Jail {
-    directory: TempDir,
+    directory: Scratch,
 }
 
 impl Jail {
     /// A jail with these programs, and `true`; nothing, with a loud skip, where no root can be changed.
     pub fn with(programs: &[&str]) -> Option<Jail> {
-        let jail = Jail { directory: tempfile::Builder::new().prefix("stage1-test-").tempdir().unwrap() };
+        let jail = Jail { directory: Scratch::new("stage1").unwrap() };
         fs::write(jail.canary(), format!("{CANARY}\nand this one is not read out\n")).unwrap();
         let mut build = stage1();
         build.arg("build").arg(jail.root()).arg("true").args(programs).assert().success();

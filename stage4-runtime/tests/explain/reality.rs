@@ -266,7 +266,7 @@ fn explain_tells_of_an_agent() {
     if !can() {
         return;
     }
-    let directory = tempfile::Builder::new().prefix("stage4-test-").tempdir().unwrap();
+    let directory = observe::scratch::Scratch::new("stage4").unwrap();
     let path = directory.path().join("agent");
     let agent = std::os::unix::net::UnixListener::bind(&path).unwrap();
     for confined in [true, false] {

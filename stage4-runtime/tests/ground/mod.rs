@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot observe fails where it stands")]
 
 use assert_cmd::Command;
+use observe::scratch::Scratch;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
@@ -19,7 +20,7 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_stage4-runtime");
 
 /// A bundle of its own for each test.
 pub struct Bench {
-    directory: tempfile::TempDir,
+    directory: Scratch,
     mounts: String,
     used: AtomicU32,
 }
@@ -75,7 +76,7 @@ impl Bench {
             skip("there is no static busybox for a root: apt-get install busybox-static");
             return None;
         };
-        let directory = tempfile::Builder::new().prefix("stage4-test-").tempdir().unwrap();
+        let directory = Scratch::new("stage4").unwrap();
         fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let root = directory.path().join("rootfs");
         ["bin", "proc", "sys", "dev", "tmp", "etc", "shared"]

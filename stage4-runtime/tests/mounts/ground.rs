@@ -4,6 +4,7 @@
 //! Invariant: all mounts die with the process; what the bundle was made of is removed, and the canary is whole.
 
 use nix::unistd::{Uid, pipe, read, write};
+use observe::scratch::Scratch;
 use serde_json::{Value, json};
 use stage2_namespaces::birth::{Newborn, birth};
 use stage2_namespaces::idmap::{Extent, IdMap};
@@ -24,12 +25,12 @@ use std::path::{Path, PathBuf};
 
 /// A bundle with an empty image, and beside it what nobody may touch.
 pub struct Bundle {
-    dir: tempfile::TempDir,
+    dir: Scratch,
 }
 
 impl Bundle {
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("stage4-mounts-").tempdir().unwrap();
+        let dir = Scratch::new("stage4").unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         for name in ["rootfs/proc", "rootfs/sys", "rootfs/dev", "rootfs/etc", "outside"] {
             fs::create_dir_all(dir.path().join(name)).unwrap();

@@ -126,8 +126,8 @@ fn no_trace() {
     }
     let text = || fs::read_to_string("/proc/self/mountinfo").unwrap();
     let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
-    let before = (text(), descriptors());
     let bundle = Bundle::new();
+    let before = (text(), descriptors());
     inside(&bundle, &json!({"linux": {"maskedPaths": ["/etc"], "readonlyPaths": ["/proc/sys"]}}), || ())
         .unwrap();
     inside(&bundle, &json!({"more": [{"destination": "/x", "type": "nosuchfs"}]}), || ()).unwrap_err();

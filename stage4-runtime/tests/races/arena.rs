@@ -14,6 +14,7 @@ use crate::attacker::Attacker;
 use crate::ground::{Bench, is_root};
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use nix::sys::statvfs::{FsFlags, statvfs};
+use observe::scratch::{MEMORY, Scratch};
 use serde_json::{Value, json};
 use std::fs::{self, File, Metadata};
 use std::os::fd::AsRawFd;
@@ -153,16 +154,13 @@ impl Arena {
 }
 
 /// The container's root: on a file system in memory, where there is one. Exchanges are ten times as quick there.
-struct Root(Option<tempfile::TempDir>);
-
-const MEMORY: &str = "/dev/shm";
+struct Root(Option<Scratch>);
 
 impl Root {
     fn new(bench: &Bench) -> Self {
         let suits = statfs(MEMORY).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC)
             && statvfs(MEMORY).is_ok_and(|found| !found.flags().contains(FsFlags::ST_NOEXEC));
-        let mut builder = tempfile::Builder::new();
-        let directory = suits.then(|| builder.prefix("stage4-test-").tempdir_in(MEMORY).unwrap());
+        let directory = suits.then(|| Scratch::in_memory("stage4").unwrap());
         if let Some(directory) = &directory {
             fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
             let mut copy = std::process::Command::new("cp");

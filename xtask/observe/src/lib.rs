@@ -2,6 +2,7 @@
 //!
 //! | Module | What it is |
 //! |---|---|
+//! | [`scratch`] | a test's own directory, which `clean` finds when the test was killed |
 //! | [`script`] | `demo.toml`: the one list of a stage's steps |
 //! | [`part`] | a step as it is played here: by whom, and on which layout of control groups |
 //! | [`scene`] | the place a step is played in: a directory, a canary file, a canary process |
@@ -31,6 +32,7 @@ pub mod relation;
 pub mod residue;
 pub mod sandbox;
 pub mod scene;
+pub mod scratch;
 pub mod script;
 pub mod skip;
 pub mod tree;

@@ -1,12 +1,12 @@
 //! What demos and tests could have left on the host, found by name.
 //!
 //! /proc/PID/mountinfo, /proc/PID/{root,environ}, flock(2), umount2(2). Book: "How to use this book".
-//! Invariant: only what is named `stageN-…` is ours to report or remove; a scene, its mounts and its
-//! processes only while nobody holds the scene's lock.
+//! Invariant: only what is named `stageN-…` is ours to report or remove; a scene or a test's directory, its mounts
+//! and its processes only while nobody holds its lock; nor the groups of a living test.
 
 pub(crate) mod containers;
 
-use crate::{Error, Result, processes, scene};
+use crate::{Error, Result, processes, scene, scratch};
 use nix::{
     fcntl::OFlag,
     mount::{MntFlags, umount2},
@@ -14,6 +14,7 @@ use nix::{
     unistd::{Pid, geteuid},
 };
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fmt,
     fs::{self, File},
@@ -32,11 +33,11 @@ use std::{
 pub enum Residue {
     /// A container of stage 4, by its directory of state.
     Container(PathBuf),
-    /// A process that a scene started, or whose root is in one.
+    /// A process that a scene started, or whose root is in such a directory.
     Process(i32, String),
-    /// A mount in or below a scene.
+    /// A mount in or below such a directory.
     Mount(PathBuf),
-    /// A scene's directory that nobody holds.
+    /// A directory of a scene or of a test that nobody holds.
     Directory(PathBuf),
     /// A network namespace handle below /run/netns.
     Handle(PathBuf),
@@ -65,7 +66,7 @@ impl fmt::Display for Residue {
 /// # Errors
 /// When the mounts cannot be read: a scene must not be taken for one without any.
 pub fn find() -> Result<Vec<Residue>> {
-    let scenes = scenes();
+    let scenes = abandoned();
     // Containers first: to delete one removes its processes and groups as well.
     let mut found: Vec<_> = containers::left(&scenes).into_iter().map(Residue::Container).collect();
     found.extend(inhabitants(&scenes));
@@ -92,7 +93,7 @@ impl Residue {
             Residue::Container(path) if path.exists() => containers::remove(path),
             Residue::Container(_) => Ok(()),
             // Looked at again: in the meantime its number could have become another's.
-            Residue::Process(pid, _) if inhabitants(&scenes()).contains(self) => {
+            Residue::Process(pid, _) if inhabitants(&abandoned()).contains(self) => {
                 kill(Pid::from_raw(*pid), Signal::SIGKILL).map_err(Into::into)
             }
             Residue::Process(..) => Ok(()),
@@ -140,13 +141,26 @@ fn named(directory: &Path, prefix: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// Directories of scenes that no living demo or test holds.
-fn scenes() -> Vec<PathBuf> {
-    let Ok(ground) = scene::ground() else { return Vec::new() };
-    let finished = named(&ground, "").into_iter().filter(is_scene).filter(|path| is_free(path));
+/// Directories of scenes and of tests that no living demo or test holds.
+fn abandoned() -> Vec<PathBuf> {
+    let grounds = [std::env::temp_dir(), PathBuf::from(scratch::MEMORY)];
+    let tests = scratches(&grounds).into_iter();
+    let tests = tests.filter(|path| is_own(path, scratch::MARK) && is_old(path) && !is_held(path));
+    let Ok(ground) = scene::ground() else { return tests.collect() };
+    let finished =
+        named(&ground, "").into_iter().filter(|path| is_own(path, scene::MARK)).filter(|path| is_free(path));
     // A demo killed before it held its lock; a living one does so within the moment.
-    let abandoned = named(&ground, ".").into_iter().filter(is_scene).filter(|path| is_old(path));
-    finished.chain(abandoned).collect()
+    let unfinished =
+        named(&ground, ".").into_iter().filter(|path| is_own(path, scene::MARK)).filter(|path| is_old(path));
+    finished.chain(unfinished).chain(tests).collect()
+}
+
+/// Directories of tests, living or not, and whoever made them.
+fn scratches(grounds: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let grounds = grounds.iter().filter_map(|ground| ground.canonicalize().ok());
+    let marked =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(scratch::MARK));
+    grounds.flat_map(|ground| named(&ground, "")).filter(marked).collect()
 }
 
 /// Whether nobody holds a scene's lock; one that lost its lock in a removal cut short goes by its age.
@@ -161,12 +175,19 @@ fn is_free(scene: &Path) -> bool {
     }
 }
 
-/// A directory of that name that belongs to us. Somebody else's is not ours to touch, least of all when
+/// A directory of such a name that belongs to us. Somebody else's is not ours to touch, least of all when
 /// we are root: whoever made it could have lured processes and mounts into it.
-fn is_scene(path: &PathBuf) -> bool {
-    let named = path.file_name().is_some_and(|name| name.to_string_lossy().contains("-demo."));
+fn is_own(path: &Path, mark: &str) -> bool {
+    let named = path.file_name().is_some_and(|name| name.to_string_lossy().contains(mark));
     let own = |meta: fs::Metadata| meta.is_dir() && meta.uid() == geteuid().as_raw();
     named && fs::symlink_metadata(path).is_ok_and(own)
+}
+
+/// Does a living test hold its directory? Asked with a lock that is shared: others may be asking as well.
+fn is_held(directory: &Path) -> bool {
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let lock = File::options().read(true).custom_flags(flags.bits()).open(directory);
+    lock.is_ok_and(|lock| lock.try_lock_shared().is_err())
 }
 
 fn is_old(path: &Path) -> bool {
@@ -231,6 +252,13 @@ fn is_inhabited(group: &Path) -> bool {
     shells.any(waits)
 }
 
+/// Was it made by one of these tests? What a test's containers are called begins with the name of its directory.
+fn is_of(tests: &[PathBuf], group: &Path) -> bool {
+    let mut names = tests.iter().filter_map(|test| test.file_name());
+    let parts = || group.components().map(|part| part.as_os_str().as_bytes());
+    names.any(|name| parts().any(|part| part.starts_with(name.as_bytes())))
+}
+
 /// Control groups of ours and whatever is inside them, the deepest first. Six levels hold what demos make below the
 /// group of a login.
 fn cgroups() -> Vec<PathBuf> {
@@ -252,7 +280,11 @@ fn cgroups() -> Vec<PathBuf> {
         found.extend(new);
         next += 1;
     }
-    found.retain(|group| !is_inhabited(group));
+    // Wherever a test has its directory, and whoever it belongs to: at worst somebody keeps a group.
+    let grounds = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from(scratch::MEMORY)];
+    let living: Vec<_> = scratches(&grounds).into_iter().filter(|path| is_held(path)).collect();
+    // Of a test that has ended meanwhile, both have gone.
+    found.retain(|group| !is_inhabited(group) && !is_of(&living, group) && group.exists());
     found.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
     found
 }

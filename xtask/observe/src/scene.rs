@@ -25,6 +25,9 @@ pub const SCENE: &str = "STAGES_SCENE";
 /// The file in a scene's directory that is locked as long as somebody uses it.
 pub const LOCK: &str = ".lock";
 
+/// What stands between the stage and the random letters of its name.
+pub(crate) const MARK: &str = "-demo.";
+
 /// A scene; see the module.
 #[derive(Debug)]
 pub struct Scene {
@@ -44,7 +47,7 @@ impl Scene {
     pub fn new(stage: &str, programs: &Programs) -> Result<Scene> {
         let parent = ground()?;
         // Under a name that `clean` leaves alone until the lock is held.
-        let template = parent.join(format!(".{stage}-demo.XXXXXX"));
+        let template = parent.join(format!(".{stage}{MARK}XXXXXX"));
         let directory = mkdtemp(&template).map_err(|e| Error::path("mkdtemp", &template)(e.into()))?;
         let made = Scene::furnish(&directory, programs);
         made.inspect_err(|_| drop(remove(&directory)))

@@ -1,7 +1,7 @@
 //! Containers of stage 4 that were left, found by their directories of state.
 //!
 //! The runtime's own `delete --force`. Book: "How to use this book".
-//! Invariant: only a container that is named `stageN-…`, or whose state lies in a scene that nobody holds, is ours.
+//! Invariant: only a container that is named `stageN-…`, or whose state lies in a directory of a scene or of a test that nobody holds, is ours.
 
 use super::named;
 use crate::workspace::{self, Linkage};
@@ -18,14 +18,15 @@ const NAME: &str = "stage4-runtime";
 /// Below `$XDG_RUNTIME_DIR` of commands that are typed in a scene.
 pub(crate) const RUNTIME_DIRECTORY: &str = ".run";
 
-/// The directories of state of what was left: root's by name, and whatever lies in a scene.
+/// Where tests of the runtime have it keep its state, in a directory of theirs.
+const TESTED: &str = "state";
+
+/// The directories of state of what was left: root's by name, and whatever lies in a scene or in a test's directory.
 pub(super) fn left(scenes: &[PathBuf]) -> Vec<PathBuf> {
-    let kept = |scene: &PathBuf| {
-        let home = scene.join(RUNTIME_DIRECTORY).join(NAME);
-        let entries = fs::read_dir(home).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
-    };
-    let mut found: Vec<_> = scenes.iter().flat_map(kept).collect();
+    let homes =
+        scenes.iter().flat_map(|scene| [scene.join(RUNTIME_DIRECTORY).join(NAME), scene.join(TESTED)]);
+    let kept = homes.flat_map(|home| fs::read_dir(home).into_iter().flatten().flatten());
+    let mut found: Vec<_> = kept.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     if geteuid().is_root() {
         found.extend(named(&Path::new("/run").join(NAME), ""));
     }
