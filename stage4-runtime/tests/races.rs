@@ -34,7 +34,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// How often, where the environment does not say: a few seconds for each test.
 const USUAL: usize = 200;
 
-/// Of what is made by the hundred; a tenth of it where each is a container, a hundredth where it is several.
+/// Of targets that are exchanged; a part of it where each is several commands, and waits for all.
 fn rounds() -> usize {
     std::env::var("STAGES_ROUNDS").map_or(USUAL, |text| text.parse().unwrap())
 }

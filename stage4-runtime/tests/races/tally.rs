@@ -16,8 +16,8 @@ pub enum End {
     Escaped(String),
 }
 
-/// How many make containers where nothing is shared but what is exchanged: each waits most of the time, for the kernel.
-pub const HANDS: usize = 4;
+/// How many make containers, or processes in one, at a time: each waits most of the time, for the kernel.
+pub const HANDS: usize = 8;
 
 /// The counts of one target.
 pub struct Tally {
