@@ -120,12 +120,15 @@ pub(super) fn unwritten(bundle: &Bundle, command: &[String]) -> Result<(Config, 
 }
 
 fn without(missing: &[&str]) -> String {
-    let (swap, others): (Vec<&str>, Vec<&str>) = missing.iter().partition(|name| **name == "swap");
-    let others = (!others.is_empty())
-        .then(|| format!("no limits of {}: no group that we may make here gets them", others.join(", ")));
-    let swap =
-        swap.first().map(|_| "no limit of swap: it is not accounted for here (boot with swapaccount=1)");
-    others.into_iter().chain(swap.map(str::to_owned)).collect::<Vec<_>>().join("; ")
+    let others: Vec<_> = missing.iter().copied().filter(|name| *name != "swap").collect();
+    let mut told = Vec::new();
+    if !others.is_empty() {
+        told.push(format!("no limits of {}: no group that we may make here gets them", others.join(", ")));
+    }
+    if missing.contains(&"swap") {
+        told.push("no limit of swap: it is not accounted for here (boot with swapaccount=1)".to_owned());
+    }
+    told.join("; ")
 }
 
 /// A line for whoever reads, which depends on the machine.

@@ -112,7 +112,7 @@ pub fn with_users(mut config: Config, (uid, gid): (u32, u32)) -> Config {
 /// these cannot be had here is told; a file that asked for it would be refused.
 ///
 /// # Errors
-/// It cannot be read whether swap can be limited: then nothing is said of it, instead of that it cannot.
+/// It cannot be read whether swap can be limited: that is not the same as that it cannot.
 pub fn limited(mut config: Config, layout: &Layout) -> Result<(Config, Vec<&'static str>)> {
     let grants = grants(layout, Base::beside(layout));
     let given = |controller| {
@@ -133,7 +133,8 @@ pub fn limited(mut config: Config, layout: &Layout) -> Result<(Config, Vec<&'sta
         ..config.linux.resources.take().unwrap_or_default()
     };
     config.linux.resources = Some(limits).filter(|limits| *limits != Resources::default());
-    let swap = swap || !there_is_swap()?;
+    // Where memory is not limited, swap is not either, for the same reason.
+    let swap = swap || memory.is_none() || !there_is_swap()?;
     let had =
         [(memory.is_some(), "memory"), (swap, "swap"), (cpu.is_some(), "cpu"), (tasks.is_some(), "pids")];
     Ok((config, had.into_iter().filter_map(|(had, name)| (!had).then_some(name)).collect()))
