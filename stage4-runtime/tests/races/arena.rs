@@ -32,7 +32,8 @@ pub enum Node {
     Missing,
 }
 
-const EXCHANGED: [&str; 2] = ["absolute", "relative"];
+/// The two directories, by name.
+pub const EXCHANGED: [&str; 2] = ["absolute", "relative"];
 
 /// In every directory, to be recognised by who works in it.
 const SIGN: &str = "sign";

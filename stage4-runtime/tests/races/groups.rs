@@ -76,9 +76,9 @@ fn tiny_limits_of_memory_are_kept_or_told() {
 }
 
 /// Whoever waits for it does not wait for ever, even where a test fails.
-struct End<'a>(&'a AtomicBool);
+struct Over<'a>(&'a AtomicBool);
 
-impl Drop for End<'_> {
+impl Drop for Over<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -112,7 +112,7 @@ fn groups_that_somebody_removes_at_once_are_told() {
     };
     let answers: Vec<_> = std::thread::scope(|scope| {
         scope.spawn(remove);
-        let _end = End(&over);
+        let _over = Over(&over);
         (0..100).map(|_| bench.call(&["run", &bench.id()])).collect()
     });
     // Not one of them ran outside of a group that had gone.

@@ -3,7 +3,7 @@
 //! fchdir(2), pty(7), open_tree(2). Book: "Whoever is faster" (`races`).
 //! Invariant: where a process is, is told by a sign that it finds there.
 
-use crate::arena::{Arena, Node, configure, furnish};
+use crate::arena::{Arena, EXCHANGED, Node, configure, furnish};
 use crate::attacker::Attacker;
 use crate::ground::Bench;
 use crate::naive;
@@ -26,16 +26,14 @@ fn by_sign((status, output, errors): (i32, String, String)) -> End {
     }
 }
 
-const EXCHANGED: [&str; 2] = ["/absolute", "/relative"];
-
 #[test]
 fn exchanged_working_directory_of_a_container() {
     let _alone = alone();
     let Some(arena) = Arena::new(Bench::for_anybody(), |_| Node::Missing) else { return };
     let lost = naive::strayed(&arena);
-    let bundles = EXCHANGED.map(|directory| {
-        let bundle = arena.bench.path(&format!("bundle{}", directory.replace('/', "-")));
-        arena.config("cat sign", |config| config["process"]["cwd"] = json!(directory));
+    let bundles = EXCHANGED.map(|name| {
+        let bundle = arena.bench.path(&format!("bundle-{name}"));
+        arena.config("cat sign", |config| config["process"]["cwd"] = json!(format!("/{name}")));
         fs::create_dir(&bundle).unwrap();
         fs::copy(arena.bench.path("config.json"), bundle.join("config.json")).unwrap();
         bundle.display().to_string()
@@ -57,7 +55,8 @@ fn exchanged_working_directory_of_a_visitor() {
     arena.config("sleep 100000", |_| ());
     arena.bench.output(&["run", "--detach", &id]);
     let tally = Tally::race(("exec --cwd", rounds(), 1), HANDS, arena.attack(), |n| {
-        by_sign(arena.bench.call(&["exec", "--cwd", EXCHANGED[n % 2], &id, "cat", "sign"]))
+        let directory = format!("/{}", EXCHANGED[n % 2]);
+        by_sign(arena.bench.call(&["exec", "--cwd", &directory, &id, "cat", "sign"]))
     });
     tally.met_the_link().tell(lost);
     assert_eq!(arena.harm(), None);

@@ -2,10 +2,10 @@
 //!
 //! | Module | What it is |
 //! |---|---|
-//! | [`scratch`] | a test's own directory, which `clean` finds when the test was killed |
 //! | [`script`] | `demo.toml`: the one list of a stage's steps |
 //! | [`part`] | a step as it is played here: by whom, and on which layout of control groups |
 //! | [`scene`] | the place a step is played in: a directory, a canary file, a canary process |
+//! | [`scratch`] | a test's own directory, which `clean` finds when the test was killed |
 //! | [`play`] | a step's commands, run for real, and the verdict |
 //! | [`rehearsal`] | a step as a stage's own tests play it |
 //! | [`relation`] | the text of a run, normalised by relation to the host |

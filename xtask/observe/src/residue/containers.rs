@@ -1,7 +1,8 @@
 //! Containers of stage 4 that were left, found by their directories of state.
 //!
 //! The runtime's own `delete --force`. Book: "How to use this book".
-//! Invariant: only a container that is named `stageN-…`, or whose state lies in a directory of a scene or of a test that nobody holds, is ours.
+//! Invariant: only a container that is named `stageN-…`, or whose state lies in a directory of a scene or of a test that
+//! nobody holds, is ours.
 
 use super::named;
 use crate::workspace::{self, Linkage};
